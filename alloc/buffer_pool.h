@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// BufferPool: blocks of bytes with a count of their holders, and Lease, the move-only hold on a part of one.
+//
+// Bytes are received into blocks, handed on as leases without a copy, and sent from where they are; the block goes back
+// by itself with its last lease. The descriptor of a block lives apart from its bytes, so that an idle block's pages
+// hold nothing that keeps them resident.
+//
+// Threads:  one shard, leases included; not thread-safe.
+// Owns:     blocks and descriptors. Every lease must be gone before its pool.
+// Limits:   receive_blocks_max receive blocks. Other blocks by class: 4 million of 256, 1,024 and 4,096 bytes, 1 million
+//           of 16,384; larger ones (up to 2 GB) come from the heap, powers of two. A class reserves its address space at
+//           its first block. At most 2^32 - 1 holders of a block.
+#ifndef MOORING_ALLOC_BUFFER_POOL_H_
+#define MOORING_ALLOC_BUFFER_POOL_H_
+
+#include <array>
+#include <cassert>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "alloc/accounting.h"
+#include "alloc/region.h"
+
+namespace mooring::alloc {
+
+class BufferPool;
+
+struct Block {
+  char* data;
+  uint32_t capacity;
+  uint32_t refs;
+  uint32_t charge;     // who is told when it goes back: BufferPool::kNoCharge, or a number of the user
+  uint8_t size_class;  // 0 to 3: 256 to 16,384 bytes in slots; from 4 on: 32,768 and doubling, from the heap
+  bool receive;
+  Block* next;  // free for the use of a holder
+  BufferPool* pool;
+};
+
+class Lease {
+ public:
+  Lease() = default;
+  // Adopts one reference. REQUIRES: the part is inside the block.
+  Lease(Block* block, uint32_t offset, uint32_t size) : block_(block), offset_(offset), size_(size) {
+    assert(block != nullptr);
+    assert(uint64_t{offset} + size <= block->capacity);
+  }
+  Lease(Lease&& other) noexcept
+      : block_(std::exchange(other.block_, nullptr)),
+        offset_(std::exchange(other.offset_, 0)),
+        size_(std::exchange(other.size_, 0)) {}
+  Lease& operator=(Lease&& other) noexcept {
+    Lease taken(std::move(other));  // first, so that moving to itself keeps what it has
+    std::swap(block_, taken.block_);
+    std::swap(offset_, taken.offset_);
+    std::swap(size_, taken.size_);
+    return *this;
+  }
+  ~Lease() { Unref(); }
+
+  // Null when there is no block.
+  char* data() { return block_ == nullptr ? nullptr : block_->data + offset_; }
+  const char* data() const { return block_ == nullptr ? nullptr : block_->data + offset_; }
+  uint32_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  std::string_view view() const { return {data(), size_}; }
+  explicit operator bool() const { return block_ != nullptr; }  // has a block, be it with no byte
+
+  // Another lease on `size` bytes from `offset` on, which counts from this lease's first byte.
+  // REQUIRES: has a block, and offset + size <= size().
+  Lease Share(uint32_t offset, uint32_t size) const;
+
+  // The first n bytes as a lease; this one keeps the rest. Taking all moves the hold, taking none gives an empty lease:
+  // neither counts. REQUIRES: n <= size().
+  Lease TakeFront(uint32_t n);
+
+  // REQUIRES: n <= size(). The block is held on to, even with no byte left.
+  void RemovePrefix(uint32_t n) {
+    assert(n <= size_);
+    offset_ += n;
+    size_ -= n;
+  }
+  void Truncate(uint32_t n) {
+    assert(n <= size_);
+    size_ = n;
+  }
+
+  // Lets go of the block and is empty.
+  void Reset() {
+    Unref();
+    block_ = nullptr;
+    offset_ = 0;
+    size_ = 0;
+  }
+
+  // Gives the reference to the caller without releasing it, and is empty. Null when there is no block.
+  Block* Detach() {
+    offset_ = 0;
+    size_ = 0;
+    return std::exchange(block_, nullptr);
+  }
+
+  Block* block() const { return block_; }
+  uint32_t offset() const { return offset_; }  // in the block
+
+ private:
+  inline void Unref();
+
+  Block* block_ = nullptr;
+  uint32_t offset_ = 0;
+  uint32_t size_ = 0;
+};
+static_assert(sizeof(Lease) == 16);
+
+class BufferPool {
+ public:
+  static constexpr uint32_t kReceiveBlockBytes = 16384;
+  static constexpr uint32_t kNoCharge = 0xffffffff;
+  static constexpr uint32_t kSlotClasses = 4;
+  static constexpr std::array<uint32_t, kSlotClasses> kSlotClassBytes = {256, 1024, 4096, 16384};
+  static constexpr uint32_t kBlockBytesMax = 1u << 31;
+
+  explicit BufferPool(Accounting* accounting, uint32_t receive_blocks_max = 8192);
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  // Both give a block with one reference and kNoCharge, bytes uninitialised; null when none is left or there is no
+  // memory. A receive block has kReceiveBlockBytes and is page aligned; the other one has at least `bytes_min`, and is
+  // of the smallest class that does.
+  Block* AcquireReceive();
+  Block* Acquire(uint32_t bytes_min);
+
+  // Gives up one reference; the block goes back with the last. If it is charged then, the hook is called first.
+  void Release(Block* block) {
+    assert(block->pool == this);
+    assert(block->refs > 0);
+    if (--block->refs == 0) Return(block);
+  }
+
+  // The hook must not hold on to any block or acquire one. Null: none.
+  void SetReturnHook(void (*hook)(void* context, uint32_t charge), void* context) {
+    hook_ = hook;
+    hook_context_ = context;
+  }
+
+  // Of all classes and the descriptors; see SlotRegions::Trim.
+  bool Trim(bool force = false);
+
+  uint32_t receive_live() const { return receive_.live(); }
+  uint32_t receive_blocks_max() const { return receive_.slots_max(); }
+  uint64_t blocks_live() const { return blocks_live_; }  // without the receive blocks
+
+ private:
+  friend class Lease;
+
+  Block* Describe(char* data, uint32_t capacity, uint8_t size_class, bool receive);
+  void Return(Block* block);  // its last reference is gone
+
+  Accounting* accounting_;
+  void (*hook_)(void*, uint32_t) = nullptr;
+  void* hook_context_ = nullptr;
+  uint64_t blocks_live_ = 0;
+  SlotRegions descriptors_;
+  SlotRegions receive_;
+  std::array<std::optional<SlotRegions>, kSlotClasses> classes_;
+};
+
+inline void Lease::Unref() {
+  if (block_ == nullptr) return;
+  assert(block_->refs > 0);
+  if (--block_->refs == 0) block_->pool->Return(block_);
+}
+
+inline Lease Lease::Share(uint32_t offset, uint32_t size) const {
+  assert(block_ != nullptr);
+  assert(uint64_t{offset} + size <= size_);
+  ++block_->refs;
+  return Lease(block_, offset_ + offset, size);
+}
+
+inline Lease Lease::TakeFront(uint32_t n) {
+  assert(n <= size_);
+  if (n == 0) return Lease();
+  if (n == size_) return std::move(*this);
+  Lease front = Share(0, n);
+  RemovePrefix(n);
+  return front;
+}
+
+}  // namespace mooring::alloc
+
+#endif  // MOORING_ALLOC_BUFFER_POOL_H_

@@ -105,6 +105,30 @@ TEST_F(Buffers, AcquireIsNullWhenThereIsNoMemory) {
   EXPECT_EQ(pool_.blocks_live(), 0u);
 }
 
+TEST_F(Buffers, NothingIsLostWhenABlockFindsNoDescriptor) {
+  constexpr uint32_t kDescriptors = SlotRegions::kRegionBytes / sizeof(Block);  // in their first region
+  ASSERT_NE(pool_.AcquireReceive(), nullptr);
+  for (uint32_t i = 1; i < kDescriptors; ++i) ASSERT_NE(pool_.Acquire(256), nullptr);
+  ASSERT_NE(kDescriptors % 256, 1u) << "else the blocks' own region is full too";
+  const uint64_t accounted = accounting_.Total();
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_DATA, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 4096;
+  ASSERT_EQ(setrlimit(RLIMIT_DATA, &none), 0);
+  Block* block = pool_.Acquire(256);
+  Block* receive = pool_.AcquireReceive();
+  ASSERT_EQ(setrlimit(RLIMIT_DATA, &before), 0);
+  EXPECT_EQ(block, nullptr);
+  EXPECT_EQ(receive, nullptr);
+  EXPECT_EQ(pool_.receive_live(), 1u);
+  EXPECT_EQ(pool_.blocks_live(), kDescriptors - 1);
+  pool_.Trim(true);
+  EXPECT_EQ(accounting_.Total(), accounted);
+  EXPECT_NE(pool_.Acquire(256), nullptr);
+  EXPECT_NE(pool_.AcquireReceive(), nullptr);
+}
+
 TEST_F(Buffers, ABlockGoesBackWithItsLastLease) {
   Lease whole = Text("hello world");
   Block* block = whole.block();

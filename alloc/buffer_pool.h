@@ -7,9 +7,9 @@
 //
 // Threads:  one shard, leases included; not thread-safe.
 // Owns:     blocks and descriptors. Every lease must be gone before its pool.
-// Limits:   receive_blocks_max receive blocks. Other blocks by class: 4 million of 256, 1,024 and 4,096 bytes, 1 million
-//           of 16,384; larger ones (up to 2 GB) come from the heap, powers of two. A class reserves its address space at
-//           its first block. At most 2^32 - 1 holders of a block.
+// Limits:   receive_blocks_max receive blocks. Other blocks by class: 4 million of 256, 1,024 and 4,096 bytes, and one
+//           million of 16,384; larger ones (powers of two, up to 2 GB) come from the heap. A class reserves its address
+//           space at its first block. At most 2^32 - 1 holders of a block.
 #ifndef MOORING_ALLOC_BUFFER_POOL_H_
 #define MOORING_ALLOC_BUFFER_POOL_H_
 

@@ -59,9 +59,10 @@ TEST_F(Buffers, BlocksComeInTheSmallestClassThatFits) {
     uint32_t capacity;
     uint8_t size_class;
   };
-  for (const Case& c : {Case{0, 256, 0}, Case{256, 256, 0}, Case{257, 1024, 1}, Case{512, 1024, 1}, Case{1024, 1024, 1},
-                        Case{1025, 4096, 2}, Case{2049, 4096, 2}, Case{4096, 4096, 2}, Case{4097, 16384, 3},
-                        Case{16384, 16384, 3}, Case{16385, 32768, 4}, Case{32769, 65536, 5}, Case{1 << 20, 1 << 20, 9}}) {
+  const Case cases[] = {{0, 256, 0},       {256, 256, 0},     {257, 1024, 1},      {512, 1024, 1},    {1024, 1024, 1},
+                        {1025, 4096, 2},   {2049, 4096, 2},   {4096, 4096, 2},     {4097, 16384, 3},
+                        {16384, 16384, 3}, {16385, 32768, 4}, {32769, 65536, 5},   {1 << 20, 1 << 20, 9}};
+  for (const Case& c : cases) {
     Block* block = pool_.Acquire(c.bytes_min);
     ASSERT_NE(block, nullptr);
     EXPECT_EQ(block->capacity, c.capacity) << c.bytes_min;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <iostream>
 #include <random>
 #include <vector>
 
@@ -37,7 +38,7 @@ TEST(FramePool, FramesOfAnySizeAreAlignedAndDoNotOverlap) {
   Accounting accounting;
   FramePool pool(&accounting);
   const uint32_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::cout << "seed " << seed << "\n";
   std::mt19937 random(seed);
   struct Frame {
     unsigned char* memory;

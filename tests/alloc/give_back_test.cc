@@ -98,7 +98,8 @@ class GiveBack : public testing::TestWithParam<size_t> {
     std::cout << "pages kept: slots " << slots.resident << " of " << slots.pages << ", frames " << frames.resident
               << " of " << frames.pages << "; resident growth " << growth_ / 1024 << " KB, left " << left_ / 1024
               << " KB\n";
-    pages_share_ = static_cast<double>(slots.resident + frames.resident) / static_cast<double>(slots.pages + frames.pages);
+    const size_t pages = slots.pages + frames.pages;
+    pages_share_ = static_cast<double>(slots.resident + frames.resident) / static_cast<double>(pages);
   }
 
   Accounting accounting_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iostream>
 #include <random>
 #include <set>
 #include <vector>
@@ -52,8 +53,7 @@ TEST_F(Slots, AnswersTheLowestFreeSlotOverAllBitmapLevels) {
   EXPECT_EQ(regions.Acquire(&slot), nullptr);
 
   const uint32_t seed = std::random_device{}();
-  RecordProperty("seed", static_cast<int>(seed));
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::cout << "seed " << seed << "\n";
   std::mt19937 random(seed);
   std::set<uint32_t> free;
   for (int step = 0; step < 200000; ++step) {
@@ -187,7 +187,7 @@ TEST_F(Slots, MarksEachSlotSpanningManyPages) {
 
 TEST_F(Slots, RandomUseAgreesWithAModelOfThePages) {
   const uint32_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::cout << "seed " << seed << "\n";
   std::mt19937 random(seed);
   for (const uint32_t bytes : {48u, 128u, 3000u, 5000u}) {
     SlotRegions regions(bytes, 2000, Purpose::kOther, &accounting_);

@@ -38,7 +38,9 @@ uint64_t TableSize() {
 class LimitsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (fcntl(0, F_GETFD) < 0) ASSERT_EQ(open("/dev/null", O_RDONLY), 0);
+    if (fcntl(0, F_GETFD) < 0) {
+      ASSERT_EQ(open("/dev/null", O_RDONLY), 0);
+    }
   }
   void TearDown() override { EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before_), 0); }
 

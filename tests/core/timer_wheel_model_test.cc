@@ -89,7 +89,9 @@ class Model {
     const size_t fired = wheel_.Advance(to_ms, budget);
     EXPECT_EQ(fired, fired_ - before);
     EXPECT_LE(fired, budget);
-    if (fired < budget && !queue_.empty()) EXPECT_GT(queue_.begin()->first, now_ms_) << "left a due timer";
+    if (fired < budget && !queue_.empty()) {
+      EXPECT_GT(queue_.begin()->first, now_ms_) << "left a due timer";
+    }
   }
 
   void OnExpire(Timer* timer) {

@@ -45,6 +45,8 @@ TEST(Plan, LargestNumbersDoNotWrap) {
   EXPECT_EQ(plan.direct_slots_per_shard, 1u << 20);
   EXPECT_EQ(plan.connections_possible, uint64_t{1023} << 20);
   EXPECT_EQ(plan.binding_limit, "2^20 slots a ring");
+  EXPECT_EQ(MakePlan({.shards = 1, .descriptors_soft = kMax, .max_connections = kMax}).direct_slots_per_shard,
+            1u << 20);
 }
 
 TEST(Plan, ReadsWell) {

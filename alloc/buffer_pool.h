@@ -31,7 +31,7 @@ struct Block {
   char* data;
   uint32_t capacity;
   uint32_t refs;
-  uint32_t charge;     // who is told when it goes back: BufferPool::kNoCharge, or a number of the user
+  uint64_t charge;     // who is told when it goes back: BufferPool::kNoCharge, or a number of the user
   uint8_t size_class;  // 0 to 3: 256 to 16,384 bytes in slots; from 4 on: 32,768 and doubling, from the heap
   bool receive;
   Block* next;  // free for the use of a holder
@@ -86,6 +86,12 @@ class Lease {
     size_ = n;
   }
 
+  // Takes in the n bytes behind it, which the holder has just written. REQUIRES: they are inside the block.
+  void Extend(uint32_t n) {
+    assert(uint64_t{offset_} + size_ + n <= block_->capacity);
+    size_ += n;
+  }
+
   // Lets go of the block and is empty.
   void Reset() {
     Unref();
@@ -116,7 +122,7 @@ static_assert(sizeof(Lease) == 16);
 class BufferPool {
  public:
   static constexpr uint32_t kReceiveBlockBytes = 16384;
-  static constexpr uint32_t kNoCharge = 0xffffffff;
+  static constexpr uint64_t kNoCharge = ~uint64_t{0};
   static constexpr uint32_t kSlotClasses = 4;
   static constexpr std::array<uint32_t, kSlotClasses> kSlotClassBytes = {256, 1024, 4096, 16384};
   static constexpr uint32_t kBlockBytesMax = 1u << 31;
@@ -139,7 +145,7 @@ class BufferPool {
   }
 
   // The hook must not hold on to any block or acquire one. Null: none.
-  void SetReturnHook(void (*hook)(void* context, uint32_t charge), void* context) {
+  void SetReturnHook(void (*hook)(void* context, uint64_t charge), void* context) {
     hook_ = hook;
     hook_context_ = context;
   }
@@ -158,7 +164,7 @@ class BufferPool {
   void Return(Block* block);  // its last reference is gone
 
   Accounting* accounting_;
-  void (*hook_)(void*, uint32_t) = nullptr;
+  void (*hook_)(void*, uint64_t) = nullptr;
   void* hook_context_ = nullptr;
   uint64_t blocks_live_ = 0;
   SlotRegions descriptors_;

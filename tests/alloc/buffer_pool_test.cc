@@ -211,9 +211,9 @@ TEST_F(Buffers, DetachGivesTheReferenceAway) {
 }
 
 TEST_F(Buffers, TheHookHearsOfEachChargedBlockOnce) {
-  std::vector<uint32_t> returned;
+  std::vector<uint64_t> returned;
   pool_.SetReturnHook(
-      [](void* context, uint32_t charge) { static_cast<std::vector<uint32_t>*>(context)->push_back(charge); },
+      [](void* context, uint64_t charge) { static_cast<std::vector<uint64_t>*>(context)->push_back(charge); },
       &returned);
   {
     Block* block = pool_.AcquireReceive();
@@ -223,7 +223,7 @@ TEST_F(Buffers, TheHookHearsOfEachChargedBlockOnce) {
     lease.Reset();
     EXPECT_TRUE(returned.empty()) << "still held";
     shared.Reset();
-    EXPECT_EQ(returned, std::vector<uint32_t>{42});
+    EXPECT_EQ(returned, std::vector<uint64_t>{42});
   }
   Block* block = pool_.AcquireReceive();
   EXPECT_EQ(block->charge, BufferPool::kNoCharge) << "a charge does not outlive its block";
@@ -235,7 +235,7 @@ TEST_F(Buffers, TheHookHearsOfEachChargedBlockOnce) {
   pool_.Release(block);
   EXPECT_EQ(returned.size(), 1u);
   pool_.Release(block);
-  EXPECT_EQ(returned, (std::vector<uint32_t>{42, 0}));
+  EXPECT_EQ(returned, (std::vector<uint64_t>{42, 0}));
 }
 
 TEST_F(Buffers, TrimGivesBackTheBytesOfReturnedBlocks) {

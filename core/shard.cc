@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/shard.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "core/sleep.h"
+#include "core/task.h"
+
+namespace mooring::core {
+
+thread_local constinit Shard* Shard::current_ = nullptr;
+
+Shard::Shard(const Options& options)
+    : id_(options.id),
+      clock_(options.clock),
+      now_(options.clock->Now()),
+      frames_(&accounting_),
+      buffers_(&accounting_),
+      wheel_(now_ / 1'000'000),
+      mailbox_(options.mailbox_capacity) {
+  assert(id_ < 1024);
+  accounting_.Add(alloc::Purpose::kMailboxes, static_cast<int64_t>(mailbox_.memory_bytes()));
+  runnable_.reserve(1024);
+  running_.reserve(1024);
+  wheel_.SetExpire(
+      TimerKind::kFunction,
+      [](void*, Timer* timer) {
+        auto* due = static_cast<CallTimer*>(timer);
+        due->call(due->argument);
+      },
+      nullptr);
+  trim_timer_.call = [](void* self) { static_cast<Shard*>(self)->Trim(); };
+  trim_timer_.argument = this;
+  RegisterSleep(this);
+}
+
+Shard::~Shard() {
+  wheel_.Cancel(&trim_timer_);
+}
+
+void Shard::Trim() {
+  bool more = frames_.Trim();
+  more |= buffers_.Trim();
+  if (turn_end_ != nullptr) more |= turn_end_->OnTrim();
+  if (more) ArmTrim();
+}
+
+void Shard::OnAwake() {
+  mailbox_.Awake();
+  now_ = clock_->Now();
+}
+
+Nanos Shard::WaitBound(Nanos longest_wait) const {
+  const int64_t next_ms = wheel_.NextMs();
+  if (next_ms == INT64_MAX) return longest_wait;
+  const Nanos wait = std::max<Nanos>(next_ms * 1'000'000 - now_, 0);
+  return longest_wait < 0 ? wait : std::min(wait, longest_wait);
+}
+
+void Shard::RunTurn(Nanos longest_wait) {
+  Enter enter(this);
+  counters_.Add(ShardCount::kTurns);
+  SendWaitingMail();
+  DeliverMail();
+  counters_.Add(ShardCount::kTimersExpired, wheel_.Advance(now_ms(), kTimersPerTurn));
+  RunRunnable();
+  const bool more = turn_end_ != nullptr && turn_end_->OnTurnEnd();
+
+  // Mail that waits for room elsewhere is tried again within a millisecond.
+  Nanos wait = waiting_mail_.empty() ? longest_wait : 1'000'000;
+  if (more || !runnable_.empty() || !mailbox_.PrepareSleep()) {
+    wait = 0;
+  } else {
+    wait = WaitBound(wait);
+  }
+  if (stopping()) wait = 0;
+  port_->Poll(wait, this);
+}
+
+void Shard::Run() {
+  while (!stopping()) RunTurn();
+}
+
+void Shard::Stop() {
+  stop_.store(true, std::memory_order_release);
+  port_->Wake();
+}
+
+bool Shard::Post(Mail&& mail) {
+  switch (mailbox_.Push(mail)) {
+    case Mailbox::Pushed::kFull: return false;
+    case Mailbox::Pushed::kMustWake: port_->Wake(); return true;
+    case Mailbox::Pushed::kDelivered: return true;
+  }
+  return true;
+}
+
+void Shard::PostAlways(Shard* to, Mail mail) {
+  if (waiting_mail_.empty() && to->Post(std::move(mail))) return;
+  counters_.Add(ShardCount::kMailWaited);
+  waiting_mail_.push_back({to, std::move(mail)});
+}
+
+void Shard::SendWaitingMail() {
+  while (!waiting_mail_.empty()) {
+    Waiting& first = waiting_mail_.front();
+    if (!first.to->Post(std::move(first.mail))) return;
+    waiting_mail_.pop_front();
+  }
+}
+
+void Shard::DeliverMail() {
+  Mail mail;
+  for (unsigned i = 0; i < kMailPerTurn && mailbox_.Pop(&mail); ++i) {
+    counters_.Add(ShardCount::kMailDelivered);
+    std::move(mail)();
+    mail = nullptr;
+  }
+}
+
+void Shard::RunRunnable() {
+  // What becomes runnable meanwhile runs next turn, so a loop of them cannot keep the shard from its connections.
+  running_.swap(runnable_);
+  for (const Runnable& next : running_) next.run(next.argument);
+  counters_.Add(ShardCount::kResumed, running_.size());
+  running_.clear();
+}
+
+void CancelScope::Cancel() {
+  if (cancelled()) return;
+  const uintptr_t state = state_;
+  state_ |= kCancelled;
+  void* const pointer = reinterpret_cast<void*>(state & ~(kKinds | kCancelled));
+  if (pointer == nullptr) return;
+  switch (state & kKinds) {
+    case kPoint: static_cast<WaitPoint*>(pointer)->cancel(static_cast<WaitPoint*>(pointer)); return;
+    case kConnection: Shard::Current()->turn_end()->OnCancelWait(pointer); return;
+    case kInner: static_cast<CancelScope*>(pointer)->Cancel(); return;
+  }
+}
+
+namespace frame {
+
+void* Acquire(std::size_t bytes) noexcept { return Shard::Current()->frames().Acquire(bytes); }
+void Release(void* memory, std::size_t bytes) noexcept { Shard::Current()->frames().Release(memory, bytes); }
+void ServiceDone(CancelScope* scope, std::exception_ptr error) {
+  Shard::Current()->turn_end()->OnServiceDone(scope, std::move(error));
+}
+std::exception_ptr& RootError() { return Shard::Current()->root_error(); }
+
+}  // namespace frame
+}  // namespace mooring::core

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shard: one thread's turn, and everything that thread owns.
+//
+// A turn delivers mail, expires timers, runs what became runnable, lets the engine flush, and then sleeps in the event
+// port, which delivers what happened. Time is read once a turn, after the sleep. The turn can be stepped: RunTurn does
+// one, so a test can run many shards on one thread.
+//
+//   mail -> timers -> run queue -> turn end (flush) -> port: submit, wait, read the clock, deliver -> next turn
+//
+// Threads:  one runs the turns. Post and Stop may be called from any, and Shard outlives every caller.
+// Owns:     wheel, mailbox, run queue, frame and buffer pools, accounting. Not the port.
+// Limits:   a turn delivers at most kMailPerTurn pieces of mail and expires at most kTimersPerTurn timers; what is left
+//           over is done next turn, without a wait.
+#ifndef MOORING_CORE_SHARD_H_
+#define MOORING_CORE_SHARD_H_
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "alloc/accounting.h"
+#include "alloc/buffer_pool.h"
+#include "alloc/frame_pool.h"
+#include "core/cancel_scope.h"
+#include "core/clock.h"
+#include "core/counters.h"
+#include "core/event_port.h"
+#include "core/mailbox.h"
+#include "core/timer_wheel.h"
+
+namespace mooring::core {
+
+enum class ShardCount : uint8_t { kTurns, kMailDelivered, kMailWaited, kTimersExpired, kResumed, kCount };
+
+// A timer that calls a function when it expires: TimerKind::kFunction.
+struct CallTimer : Timer {
+  void (*call)(void* argument) = nullptr;
+  void* argument = nullptr;
+};
+
+class Shard final : private EventPort::Sleeper {
+ public:
+  static constexpr unsigned kMailPerTurn = 256;
+  static constexpr unsigned kTimersPerTurn = 1024;
+  static constexpr int64_t kTrimIntervalMs = 2000;
+
+  struct Options {
+    uint32_t id = 0;  // below 1,024: ConnectionId has ten bits for it
+    Clock* clock = nullptr;
+    uint32_t mailbox_capacity = 1024;
+  };
+
+  // What the layer above hangs into the turn.
+  class TurnEnd {
+   public:
+    // Flushes what the turn produced. True when there is more to do: the port must not wait.
+    virtual bool OnTurnEnd() = 0;
+    // The root task of a connection is done; `error` when it threw.
+    virtual void OnServiceDone(CancelScope* scope, std::exception_ptr error) = 0;
+    // Completes the wait of a task on a connection with "cancelled", through the run queue.
+    virtual void OnCancelWait(void* connection) = 0;
+    // Gives memory back that nothing uses; true when some waits for the next call.
+    virtual bool OnTrim() = 0;
+
+   protected:
+    ~TurnEnd() = default;
+  };
+
+  explicit Shard(const Options& options);
+  ~Shard();
+  Shard(const Shard&) = delete;
+
+  // The shard whose turn this thread is in, or null. The one thread_local of the process.
+  static Shard* Current() { return current_; }
+
+  // Before the first turn.
+  void SetPort(EventPort* port) { port_ = port; }
+  void SetTurnEnd(TurnEnd* turn_end) { turn_end_ = turn_end; }
+
+  void RunTurn(Nanos longest_wait = EventPort::kForever);
+  void Run();   // turns until Stop
+  void Stop();  // any thread
+  bool stopping() const { return stop_.load(std::memory_order_acquire); }
+
+  // Makes Current() be this shard for a scope outside a turn: set-up and teardown on the shard's own thread.
+  class Enter {
+   public:
+    explicit Enter(Shard* shard) : before_(std::exchange(current_, shard)) {}
+    ~Enter() { current_ = before_; }
+    Enter(const Enter&) = delete;
+
+   private:
+    Shard* const before_;
+  };
+
+  // Runs `mail` in a turn of this shard. From any thread; false, with `mail` untouched, when the box is full.
+  bool Post(Mail&& mail);
+  // From a turn of this shard to `to`: never lost; waits here while the other's box is full.
+  void PostAlways(Shard* to, Mail mail);
+
+  // Next turn, or later in this one. No duplicates are looked for.
+  void MakeRunnable(std::coroutine_handle<> handle) {
+    MakeRunnable([](void* address) { std::coroutine_handle<>::from_address(address).resume(); }, handle.address());
+  }
+  void MakeRunnable(void (*run)(void*), void* argument) { runnable_.push_back({run, argument}); }
+
+  // Something was released; pages that stay unused are given back about two and four seconds from now.
+  void ArmTrim() {
+    if (!trim_timer_.armed()) wheel_.Arm(&trim_timer_, TimerKind::kFunction, now_ms() + kTrimIntervalMs);
+  }
+
+  uint32_t id() const { return id_; }
+  Nanos now() const { return now_; }                     // of this turn
+  int64_t now_ms() const { return now_ / 1'000'000; }
+  EventPort* port() const { return port_; }
+  TurnEnd* turn_end() const { return turn_end_; }
+  TimerWheel& wheel() { return wheel_; }
+  alloc::FramePool& frames() { return frames_; }
+  alloc::BufferPool& buffers() { return buffers_; }
+  alloc::Accounting& accounting() { return accounting_; }
+  const CounterSet<ShardCount>& counters() const { return counters_; }
+  std::exception_ptr& root_error() { return root_error_; }
+
+ private:
+  struct Runnable {
+    void (*run)(void*);
+    void* argument;
+  };
+  struct Waiting {
+    Shard* to;
+    Mail mail;
+  };
+
+  void OnAwake() override;
+  void Trim();
+  void DeliverMail();
+  void SendWaitingMail();
+  void RunRunnable();
+  Nanos WaitBound(Nanos longest_wait) const;
+
+  static thread_local constinit Shard* current_;
+
+  const uint32_t id_;
+  Clock* const clock_;
+  EventPort* port_ = nullptr;
+  TurnEnd* turn_end_ = nullptr;
+  Nanos now_;
+
+  alloc::Accounting accounting_;
+  alloc::FramePool frames_;
+  alloc::BufferPool buffers_;
+  TimerWheel wheel_;
+  Mailbox mailbox_;
+  std::vector<Runnable> runnable_;
+  std::vector<Runnable> running_;
+  std::deque<Waiting> waiting_mail_;
+  CallTimer trim_timer_;
+  std::exception_ptr root_error_;
+  std::atomic<bool> stop_{false};
+  CounterSet<ShardCount> counters_;
+};
+
+}  // namespace mooring::core
+
+#endif  // MOORING_CORE_SHARD_H_

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// ShardThread: the thread that runs a shard's turns, pinned to its CPU.
+//
+// Rings must be made by the thread that uses them, and a start-up that fails on one shard must leave nothing running;
+// so set-up happens on the thread, reports a status, and turns begin only when the owner says Go.
+//
+//   Start (set-up runs on the thread) ──ok──> Go (turns) ──Shard::Stop──> teardown on the thread ──> Join
+//                                     └error─> Join
+//
+// Threads:  the owner's; `shard` outlives this.
+// Owns:     the thread.
+#ifndef MOORING_CORE_SHARD_THREAD_H_
+#define MOORING_CORE_SHARD_THREAD_H_
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "core/shard.h"
+
+namespace mooring::core {
+
+class ShardThread {
+ public:
+  struct Options {
+    int cpu = -1;                            // -1: not pinned
+    std::string name;                        // 15 characters at most, as top -H and perf show it
+    std::function<absl::Status()> set_up;    // with Shard::Current() set
+    std::function<void()> tear_down;         // likewise, after the last turn
+  };
+
+  ShardThread(Shard* shard, Options options) : shard_(shard), options_(std::move(options)) {}
+  ~ShardThread();  // REQUIRES: joined, or never started
+
+  absl::Status Start();  // waits for the set-up
+  void Go();
+  void Join();           // stops the shard if it runs; safe to call twice
+  bool done() const { return done_.load(std::memory_order_acquire); }  // teardown has returned
+
+ private:
+  enum Phase : int { kIdle, kSetUp, kGo, kNever };
+  void Main();
+
+  Shard* const shard_;
+  const Options options_;
+  absl::Status status_;
+  std::atomic<int> phase_{kIdle};
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
+}  // namespace mooring::core
+
+#endif  // MOORING_CORE_SHARD_THREAD_H_

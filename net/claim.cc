@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/claim.h"
+
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+
+namespace mooring::net {
+namespace {
+
+constexpr int kSiblingTries = 200;  // a millisecond apart
+
+absl::Status Explain(const Address& endpoint, const char* call, int result) {
+  const std::string name = endpoint.ToString();
+  switch (-result) {
+    case EADDRINUSE:
+      return absl::AlreadyExistsError(absl::StrCat(
+          name, " is in use by another process; stop it or choose another port (ss -ltnp 'sport = :", endpoint.port(),
+          "' shows it; if nothing listens, an outgoing connection uses the port: add it to "
+          "net.ipv4.ip_local_reserved_ports)"));
+    case EADDRNOTAVAIL:
+      return absl::NotFoundError(
+          absl::StrCat(name, " is not an address of this machine (ip address shows those that are)"));
+    case EACCES:
+      return absl::PermissionDeniedError(absl::StrCat(
+          "no permission to listen on ", name, ": ports below net.ipv4.ip_unprivileged_port_start need "
+          "CAP_NET_BIND_SERVICE (AmbientCapabilities=CAP_NET_BIND_SERVICE in a systemd unit)"));
+    case EMFILE:
+    case ENFILE:
+      return absl::ResourceExhaustedError(
+          absl::StrCat("no file descriptor is left to listen on ", name, "; raise ulimit -n or LimitNOFILE="));
+    case EAFNOSUPPORT:
+      return absl::UnimplementedError(absl::StrCat(name, ": this machine has no IPv6"));
+    default:
+      return absl::InternalError(absl::StrCat("cannot listen on ", name, ": ", call, ": ", strerror(-result)));
+  }
+}
+
+// Socket with the options that what it accepts inherits; not bound yet.
+int Open(core::Kernel* kernel, const Address& endpoint, const ClaimOptions& options, bool sibling) {
+  const int fd = kernel->Socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fd;
+  int result = 0;
+  const auto set = [&](int level, int name, uint32_t value) {
+    if (result >= 0) result = kernel->SetOption(fd, level, name, &value, sizeof(value));
+  };
+  set(SOL_SOCKET, SO_REUSEADDR, 1);
+  if (sibling) set(SOL_SOCKET, SO_REUSEPORT, 1);
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, options.notsent_lowat);
+  if (options.user_timeout_ms != 0) set(IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms);
+  if (endpoint.family() == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(endpoint.get());
+    if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr)) set(IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  }
+  if (result >= 0) return fd;
+  kernel->Close(fd);
+  return result;
+}
+
+int BindAndListen(core::Kernel* kernel, int fd, const Address& endpoint, int backlog) {
+  const int result = kernel->Bind(fd, endpoint.get(), endpoint.size());
+  return result < 0 ? result : kernel->Listen(fd, backlog);
+}
+
+}  // namespace
+
+absl::StatusOr<Claim> Claim::Take(core::Kernel* kernel, const Address& endpoint, const ClaimOptions& options) {
+  if (endpoint.empty()) return absl::InvalidArgumentError("no address to listen on");
+  Claim claim(kernel);
+  claim.address_ = endpoint;
+  claim.backlog_ = options.backlog;
+
+  const int first = Open(kernel, endpoint, options, false);
+  if (first < 0) return Explain(endpoint, "socket", first);
+  claim.sockets_.push_back(first);
+  if (const int result = BindAndListen(kernel, first, endpoint, options.backlog); result < 0) {
+    return Explain(endpoint, "bind", result);
+  }
+  socklen_t size = Address::kSizeMax;
+  if (const int result = kernel->Name(first, claim.address_.get(), &size); result < 0) {
+    return Explain(endpoint, "getsockname", result);
+  }
+  if (options.shards == 1) return claim;
+
+  const int on = 1;
+  if (const int result = kernel->SetOption(first, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)); result < 0) {
+    return Explain(endpoint, "setsockopt(SO_REUSEPORT)", result);
+  }
+  while (static_cast<int>(claim.sockets_.size()) < options.shards) {
+    int result = 0;
+    for (int i = 0; i < kSiblingTries; ++i) {
+      if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      // A fresh socket each time: one whose listen failed stays bound.
+      const int fd = Open(kernel, endpoint, options, true);
+      if (fd < 0) return Explain(endpoint, "socket", fd);
+      result = BindAndListen(kernel, fd, claim.address_, options.backlog);
+      if (result >= 0) {
+        claim.sockets_.push_back(fd);
+        break;
+      }
+      kernel->Close(fd);
+      if (result != -EADDRINUSE) break;
+    }
+    if (result < 0) return Explain(claim.address_, "bind of a further shard's socket", result);
+  }
+  return claim;
+}
+
+Claim::Claim(Claim&& other) noexcept
+    : kernel_(other.kernel_),
+      address_(other.address_),
+      backlog_(other.backlog_),
+      sockets_(std::exchange(other.sockets_, {})) {}
+
+Claim& Claim::operator=(Claim&& other) noexcept {
+  std::swap(kernel_, other.kernel_);
+  std::swap(address_, other.address_);
+  std::swap(backlog_, other.backlog_);
+  std::swap(sockets_, other.sockets_);
+  return *this;
+}
+
+Claim::~Claim() {
+  for (int fd : sockets_) {
+    if (fd >= 0) kernel_->Close(fd);
+  }
+}
+
+int Backlog(uint32_t slots, int listeners, int somaxconn) {
+  const int share = static_cast<int>(slots / 8) / std::max(listeners, 1);
+  return std::max(1, std::min({4096, somaxconn, share}));
+}
+
+int ReadSomaxconn() {
+  int value = 4096;
+  if (FILE* file = std::fopen("/proc/sys/net/core/somaxconn", "re")) {
+    if (std::fscanf(file, "%d", &value) != 1) value = 4096;
+    std::fclose(file);
+  }
+  return value;
+}
+
+}  // namespace mooring::net

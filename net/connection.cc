@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/connection.h"
+
+#include <utility>
+
+#include "net/engine.h"
+
+namespace mooring::net {
+
+void Handler::OnEof(Connection& conn) { conn.Close(); }
+void Handler::OnDrain(Connection& conn) { conn.Close(); }
+
+ConnectionId Connection::id() const {
+  return {uint64_t{core::Shard::Current()->id()} << 54 | uint64_t{handle.slot} << 32 | handle.generation};
+}
+
+// The hard cap is judged by what is queued already: one larger write is taken whole.
+bool Connection::PrepareWrite(uint64_t bytes) {
+  Engine* engine = Engine::Current();
+  if (state_ != State::kOpen || Has(kShutdownDue)) {
+    engine->counters_.Add(EngineCount::kWritesAfterClose);
+    return false;
+  }
+  const ServiceOptions& options = engine->OptionsOf(*this);
+  if (queued_bytes() < options.queue_cap_bytes) return true;
+  if (options.drop_when_full) {
+    engine->counters_.Add(EngineCount::kWritesDropped);
+  } else {
+    engine->End(*this, CloseCause::kQueueFull, /*abort=*/true);
+  }
+  return false;
+}
+
+void Connection::NoteWritten() {
+  Engine* engine = Engine::Current();
+  if (output_->queue.bytes() >= engine->OptionsOf(*this).queue_high_bytes) Set(kAboveHigh);
+  engine->MarkDirty(*this);
+}
+
+bool Connection::Write(std::string_view bytes) {
+  if (!PrepareWrite(bytes.size())) return false;
+  if (bytes.empty()) return true;
+  Engine* engine = Engine::Current();
+  if (!engine->Append(*this, bytes)) {
+    engine->End(*this, CloseCause::kNoMemory, /*abort=*/true);
+    return false;
+  }
+  NoteWritten();
+  return true;
+}
+
+bool Connection::Write(alloc::Lease lease) {
+  if (!PrepareWrite(lease.size())) return false;
+  if (lease.empty()) return true;
+  Engine* engine = Engine::Current();
+  // Behind a send that has blocked, little is copied at once, so that it does not hold a receive block.
+  if (Has(kBlocked) && lease.block()->receive && lease.size() < lease.block()->capacity / 4) return Write(lease.view());
+  if (engine->EnsureOutput(*this) == nullptr ||
+      !output_->queue.Push(&engine->shard_->frames(), std::move(lease))) {
+    engine->End(*this, CloseCause::kNoMemory, /*abort=*/true);
+    return false;
+  }
+  NoteWritten();
+  return true;
+}
+
+WritableAwaiter Connection::Writable() { return WritableAwaiter(this); }
+
+void Connection::Pause() {
+  Set(kPaused);
+  Engine::Current()->MarkDirty(*this);
+}
+
+void Connection::Resume() {
+  Unset(kPaused);
+  Engine::Current()->MarkDirty(*this);
+}
+
+void Connection::ShutdownWrite() {
+  if (state_ != State::kOpen) return;
+  Set(kShutdownDue);
+  Engine::Current()->MarkDirty(*this);
+}
+
+void Connection::Close() {
+  if (state_ != State::kOpen && state_ != State::kConnecting) return;
+  CloseCause cause = CloseCause::kService;
+  if (Has(kEofSeen)) cause = CloseCause::kPeerClosed;
+  if (Has(kDrainNoticed)) cause = CloseCause::kDrained;
+  Engine::Current()->End(*this, cause, /*abort=*/state_ == State::kConnecting);
+}
+
+void Connection::Abort() { Engine::Current()->End(*this, CloseCause::kServiceAbort, /*abort=*/true); }
+
+}  // namespace mooring::net

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/engine.h"
+
+#include <cassert>
+#include <cstddef>
+#include <utility>
+
+#include "net/reader.h"
+
+namespace mooring::net {
+
+// The connection that a member belongs to. Connection has neither bases nor virtual functions; that its members differ in
+// access makes offsetof conditionally supported, and both compilers support it.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+Connection& Engine::OfTimer(core::Timer* timer) {
+  return *reinterpret_cast<Connection*>(reinterpret_cast<char*>(timer) - offsetof(Connection, timer_));
+}
+Connection& Engine::OfScope(core::CancelScope* scope) {
+  return *reinterpret_cast<Connection*>(reinterpret_cast<char*>(scope) - offsetof(Connection, scope_));
+}
+#pragma GCC diagnostic pop
+Engine::Engine(core::Shard* shard, const Options& options)
+    : shard_(shard),
+      options_(options),
+      connections_(options.connections_max, alloc::Purpose::kConnections, &shard->accounting()),
+      epoch_ms_(shard->now_ms()) {
+  shard->SetTurnEnd(this);
+  dirty_.reserve(1024);
+  shard->wheel().SetExpire(
+      core::TimerKind::kConnection,
+      [](void* context, core::Timer* timer) {
+        static_cast<Engine*>(context)->OnDeadline(OfTimer(timer));
+      },
+      this);
+  shard->buffers().SetReturnHook(
+      [](void* context, uint64_t charge) { static_cast<Engine*>(context)->OnBlockReturned(charge); }, this);
+}
+
+Engine::~Engine() {
+  core::Shard::Enter enter(shard_);
+  // Only what never got to OnReleased is left, when a shard was cut off: the memory is the pools' to give back.
+  shard_->buffers().SetReturnHook(nullptr, nullptr);
+  for (auto& listener : listeners_) shard_->wheel().Cancel(&listener->timer);
+  shard_->SetTurnEnd(nullptr);
+}
+
+Connection* Engine::Find(ConnectionId id) {
+  if (id.shard() != shard_->id()) return nullptr;
+  return connections_.Find({id.slot(), id.generation()});
+}
+
+void* Engine::Area(uint32_t slot, uint32_t generation_low24) {
+  Connection* conn = connections_.FindLow(slot, generation_low24);
+  return conn == nullptr ? nullptr : conn->area_;
+}
+
+// Opening.
+
+ConnId Engine::OnAccept(ListenerId listener, bool credit_taken) {
+  if (!credit_taken) ++unasked_;
+  Connection* conn = connections_.Acquire();
+  if (conn == nullptr) {
+    ++returned_;
+    counters_.Add(EngineCount::kAcceptSlabFull);
+    return kNoConn;
+  }
+  counters_.Add(EngineCount::kAccepted);
+  live_counter_.Add(1);
+  listeners_[listener]->backoff_ms = 0;
+  conn->listener_ = listener;
+  return conn->handle;
+}
+
+void Engine::OnOpen(ConnId id) { StartService(*connections_.At(id.slot)); }
+
+void Engine::StartService(Connection& conn) {
+  conn.state_ = Connection::State::kOpen;
+  conn.last_activity_s_ = now_s();
+  conn.Set(Connection::kStarted);
+  ArmIdle(conn);
+  Call(conn, [&](Handler& handler) { handler.OnOpen(conn); });
+}
+
+Connection* Engine::Connect(ListenerId profile, const Address& to, const Address& from) {
+  Connection* conn = connections_.Acquire();
+  if (conn == nullptr) return nullptr;
+  live_counter_.Add(1);
+  conn->listener_ = profile;
+  conn->Set(Connection::kOutbound | Connection::kStarted);  // OnClose comes in any case
+  transport_->Connect(conn->handle, to, from);
+  return conn;
+}
+
+void Engine::OnConnect(ConnId id, int result) {
+  Connection& conn = *connections_.At(id.slot);
+  if (conn.state_ != Connection::State::kConnecting) return;  // closed meanwhile
+  if (result == 0) {
+    counters_.Add(EngineCount::kConnected);
+    StartService(conn);
+    return;
+  }
+  conn.read_parameter_ = static_cast<uint32_t>(-result);  // connect_error()
+  End(conn, CloseCause::kConnectFailed, /*abort=*/true);
+}
+
+// Ending.
+
+void Engine::MarkDirty(Connection& conn) {
+  if (conn.Has(Connection::kDirty)) return;
+  conn.Set(Connection::kDirty);
+  dirty_.push_back(&conn);
+}
+
+void Engine::End(Connection& conn, CloseCause cause, bool abort) {
+  using State = Connection::State;
+  if (conn.cause_ == CloseCause::kNone) conn.cause_ = cause;
+  if (conn.state_ >= State::kReleasing) return;
+  if (abort) conn.Set(Connection::kAbortDue);
+  if (conn.state_ == State::kOpen || conn.state_ == State::kConnecting) {
+    conn.state_ = State::kClosing;
+    Reader::Fail(conn, Reader::ReasonOf(conn));
+    Reader::FailWriter(conn);
+  }
+  MarkDirty(conn);
+}
+
+void Engine::Settle(Connection& conn) {
+  using State = Connection::State;
+  conn.Unset(Connection::kDirty);
+  if (conn.state_ == State::kReleased) return MaybeRelease(conn);
+  if (conn.Has(Connection::kAbortDue)) return AbortTransport(conn);
+  if (conn.state_ == State::kOpen) DeliverParked(conn);
+  if (conn.state_ == State::kOpen || conn.state_ == State::kClosing) {
+    if (conn.output_ != nullptr) {
+      if (!conn.Has(Connection::kSending)) StartSend(conn, SendMode::kTry);
+    } else if (conn.state_ == State::kClosing) {
+      StartClose(conn);
+    } else if (conn.Has(Connection::kShutdownDue) && !conn.Has(Connection::kShutdownSent)) {
+      conn.Set(Connection::kShutdownSent);
+      transport_->ShutdownSend(conn.handle);
+    }
+  }
+  if (conn.state_ == State::kOpen) UpdateReading(conn);
+}
+
+// The queue is empty and the service is done with writing: our FIN, then the peer's.
+void Engine::StartClose(Connection& conn) {
+  DropUndelivered(conn);
+  if (conn.Has(Connection::kEofSeen)) return CloseTransport(conn);
+  conn.state_ = Connection::State::kLingering;
+  conn.read_max_ = now_s();
+  conn.read_parameter_ = 0;
+  conn.last_activity_s_ = now_s();
+  if (!conn.Has(Connection::kShutdownSent)) {
+    conn.Set(Connection::kShutdownSent);
+    transport_->ShutdownSend(conn.handle);
+  }
+  if (conn.Has(Connection::kReadingOff)) {
+    conn.Unset(Connection::kReadingOff);
+    transport_->SetReading(conn.handle, true);
+  }
+  ArmAt(conn, now_s() + kLingerIdleSeconds + 1);
+}
+
+void Engine::CloseTransport(Connection& conn) {
+  conn.state_ = Connection::State::kReleasing;
+  shard_->wheel().Cancel(&conn.timer_);
+  transport_->Close(conn.handle);
+}
+
+void Engine::AbortTransport(Connection& conn) {
+  conn.Unset(Connection::kAbortDue);
+  DropUndelivered(conn);
+  if (!conn.Has(Connection::kSending)) DropOutput(conn);
+  conn.state_ = Connection::State::kReleasing;
+  shard_->wheel().Cancel(&conn.timer_);
+  transport_->Abort(conn.handle);
+}
+
+void Engine::OnShutdown(ConnId) {}
+
+void Engine::OnReleased(ConnId id) {
+  Connection& conn = *connections_.At(id.slot);
+  assert(conn.handle.generation == id.generation);
+  DropUndelivered(conn);
+  DropOutput(conn);
+  conn.state_ = Connection::State::kReleased;
+  conn.Set(Connection::kTransportDone);
+  causes_.Add(conn.cause_);
+  if (conn.Has(Connection::kStarted)) {
+    Call(conn, [&](Handler& handler) { handler.OnClose(conn, conn.cause_); });
+  }
+  conn.Set(Connection::kClosedTold);
+  MaybeRelease(conn);
+}
+
+void Engine::MaybeRelease(Connection& conn) {
+  constexpr uint32_t kHeld = Connection::kDirty | Connection::kTask | Connection::kResuming;
+  if (!conn.Has(Connection::kClosedTold) || conn.Has(kHeld)) return;
+  if (conn.Has(Connection::kOwnHandler)) delete conn.own_handler();
+  DropInput(conn);
+  retained_ -= conn.retained_;  // leases that the service keeps beyond its connection are charged to nobody
+  shard_->wheel().Cancel(&conn.timer_);
+  shard_->ArmTrim();
+  ++returned_;
+  counters_.Add(EngineCount::kReleased);
+  live_counter_.Add(static_cast<uint64_t>(-1));
+  connections_.Release(&conn);
+}
+
+void Engine::OnServiceDone(core::CancelScope* scope, std::exception_ptr error) {
+  Connection& conn = OfScope(scope);
+  conn.Unset(Connection::kTask);
+  if (error != nullptr) {
+    End(conn, CloseCause::kServiceFailed, /*abort=*/true);
+  } else {
+    conn.Close();
+  }
+  MarkDirty(conn);  // it may have been the last thing that held the slot
+}
+
+void Engine::OnCancelWait(void* connection) {
+  auto& conn = *static_cast<Connection*>(connection);
+  Reader::Fail(conn, ReadReason::kCancelled);
+  Reader::FailWriter(conn);
+}
+
+// Failures of the peer.
+
+void Engine::OnReceiveEnd(ConnId id, int result) {
+  using State = Connection::State;
+  Connection& conn = *connections_.At(id.slot);
+  conn.Set(Connection::kEofSeen);
+  if (result < 0) {
+    if (conn.state_ == State::kLingering) {
+      AbortTransport(conn);  // said goodbye already: the cause stays
+    } else {
+      End(conn, CauseOfError(-result), /*abort=*/true);
+    }
+    return;
+  }
+  if (conn.state_ == State::kLingering) return CloseTransport(conn);
+  if (conn.state_ != State::kOpen) return MarkDirty(conn);
+  conn.Set(Connection::kEofDue);
+  if (conn.input_ == nullptr || conn.input_->parked.empty()) {
+    DeliverEof(conn);
+  } else {
+    MarkDirty(conn);
+  }
+}
+
+// The turn.
+
+bool Engine::OnTurnEnd() {
+  if (draining_) DrainTurn();
+  if (pressure_) RelievePressure();
+  for (ConnId id : std::exchange(next_turn_, {})) {
+    if (Connection* conn = connections_.Find(id)) MarkDirty(*conn);
+  }
+  const bool any = !dirty_.empty();
+  // Settling may mark others, or the same again; each such step uses up parked leases or ends something.
+  for (size_t i = 0; i < dirty_.size(); ++i) Settle(*dirty_[i]);
+  dirty_.clear();
+  if (any) shard_->ArmTrim();
+  SettleCredit();
+  if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
+  return !next_turn_.empty() || drain_looking_;
+}
+
+bool Engine::OnTrim() { return connections_.Trim(); }
+
+void Engine::OnPeer(ConnId, const Address&) {}
+
+}  // namespace mooring::net

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engine: a shard's connections and listeners: who is open, what is queued, when it is over.
+//
+// The transport reports what happened; the engine turns it into deliveries, and at the end of the turn settles each
+// connection that something happened to, once:
+//
+//   1. deliver what was parked, as far as the connection may be read
+//   2. send what is queued: first attempt now, the rest stays armed
+//   3. when nothing is queued: the half-close or close that was asked for
+//   4. tell the transport whether to read on
+//
+// Threads:  the shard's. Counters may be read from any.
+// Owns:     the connections. Not handlers, shard, transport or credit, which outlive it.
+// Limits:   the constants of this class.
+#ifndef MOORING_NET_ENGINE_H_
+#define MOORING_NET_ENGINE_H_
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "alloc/slab.h"
+#include "core/counters.h"
+#include "core/shard.h"
+#include "net/connection.h"
+#include "net/credit.h"
+#include "net/handler.h"
+#include "net/transport.h"
+
+namespace mooring::net {
+
+// What a listener's service wants to be bounded by. 0 seconds is none.
+struct ServiceOptions {
+  uint32_t idle_timeout_s = 0;
+  uint32_t write_stall_s = 0;
+  uint32_t queue_high_bytes = 64 << 10;
+  uint32_t queue_low_bytes = 16 << 10;
+  uint32_t queue_cap_bytes = 1 << 20;
+  bool drop_when_full = false;  // at the cap: refuse the write (true), or close the connection (false)
+};
+
+enum class EngineCount : uint8_t {
+  kAccepted,
+  kConnected,
+  kReleased,
+  kBytesReceived,
+  kBytesSent,
+  kSendsBlocked,         // first attempts that did not take all
+  kPauses,               // the transport was told to stop reading one connection
+  kAcceptSlabFull,
+  kAcceptErrors,
+  kWritesAfterClose,
+  kWritesDropped,        // over the cap, with drop_when_full
+  kLingerExpired,
+  kLeasesCompacted,
+  kPressure,             // turns in which the shard held too many retained blocks
+  kCount
+};
+
+class Engine final : private TransportEvents, private core::Shard::TurnEnd {
+ public:
+  static constexpr uint32_t kRetainedPerConnection = 8;  // receive blocks; from there on it is not read
+  static constexpr uint32_t kRetainedPerShard = 2048;
+  static constexpr uint32_t kParkedMax = 33;
+  static constexpr uint32_t kLingerIdleSeconds = 5;
+  static constexpr uint32_t kLingerTotalSeconds = 30;
+  static constexpr uint32_t kLingerBytes = 256 << 10;
+  static constexpr uint8_t kDrainLooks = 16;
+  static constexpr int64_t kRefuseMs = 200;              // between refusing new handshakes and closing a listener
+
+  struct Options {
+    uint32_t connections_max = 1024;
+    uint32_t shards = 1;
+    Credit* credit = nullptr;  // null: no cap but connections_max
+  };
+
+  Engine(core::Shard* shard, const Options& options);
+  ~Engine();
+
+  // The engine of the shard whose turn this is.
+  static Engine* Current() { return static_cast<Engine*>(core::Shard::Current()->turn_end()); }
+
+  TransportEvents* events() { return this; }
+  void SetTransport(Transport* transport) { transport_ = transport; }
+  Transport* transport() { return transport_; }
+  core::Shard* shard() { return shard_; }
+  // The engines of all shards, which mail each other when credit comes back.
+  void SetPeers(std::vector<Engine*> peers) { peers_ = std::move(peers); }
+
+  // Before the first turn. `handler` serves this listener on this shard.
+  ListenerId AddListener(std::string name, Handler* handler, const ServiceOptions& options);
+  void Listen(ListenerId listener, int listen_fd, int backlog);  // accepting starts at the end of the turn
+  // Outbound: OnOpen when it is connected, OnClose(kConnectFailed) when it could not be. Null when the slab is full.
+  // `profile` is a listener without a socket: its handler and options serve the connection.
+  Connection* Connect(ListenerId profile, const Address& to, const Address& from);
+
+  // Null when `id` is stale or of another shard.
+  Connection* Find(ConnectionId id);
+  uint32_t live() const { return connections_.live(); }
+  template <class F>
+  void ForEach(F&& f) {
+    connections_.ForEach(f);
+  }
+
+  // Drain: listeners close without losing anybody, each connection gets its notice once all it has sent is read.
+  // `drained` is called once, at the end of the turn in which the last connection and listener are gone. The caller
+  // calls CutAll at its deadline. A second call changes nothing.
+  void BeginDrain(std::function<void()> drained);
+  bool drained() const { return draining_ && listeners_open_ == 0 && live() == 0; }
+  bool draining() const { return draining_; }
+  // Cancels every task and aborts every connection. Returns how many there were.
+  uint32_t CutAll();
+
+  const core::CounterSet<EngineCount>& counters() const { return counters_; }
+  const core::CounterSet<CloseCause>& causes() const { return causes_; }
+  // Live connections; readable from any thread.
+  const core::Counter& live_counter() const { return live_counter_; }
+  uint32_t retained_blocks() const { return retained_; }
+
+ private:
+  friend class Connection;
+  friend class Reader;
+  friend class TaskService;
+
+  struct Listener {
+    std::string name;
+    Handler* handler = nullptr;
+    ServiceOptions options;
+    int backlog = 0;
+    bool listening = false;
+    bool stopping = false;
+    AcceptMode told = AcceptMode::kStopped;
+    bool backing_off = false;
+    uint32_t backoff_ms = 0;
+    core::CallTimer timer;  // accept back-off, and the wait between refusing and closing
+    Engine* engine = nullptr;
+    ListenerId id = 0;
+  };
+
+  // TransportEvents
+  ConnId OnAccept(ListenerId listener, bool credit_taken) override;
+  void OnOpen(ConnId id) override;
+  bool TakeCredit(ListenerId listener) override;
+  void ReturnCredit(ListenerId listener) override;
+  void OnAcceptError(ListenerId listener, int error) override;
+  void OnAcceptStopped(ListenerId listener) override;
+  void OnConnect(ConnId id, int result) override;
+  void* Area(uint32_t slot, uint32_t generation_low24) override;
+  void OnReceive(ConnId id, alloc::Lease data) override;
+  void OnReceiveEnd(ConnId id, int result) override;
+  void OnSend(ConnId id, int result) override;
+  void OnShutdown(ConnId id) override;
+  void OnPeer(ConnId id, const Address& peer) override;
+  void OnOutQueue(ConnId id, int result) override;
+  void OnReleased(ConnId id) override;
+
+  // Shard::TurnEnd
+  bool OnTurnEnd() override;
+  void OnServiceDone(core::CancelScope* scope, std::exception_ptr error) override;
+  void OnCancelWait(void* connection) override;
+  bool OnTrim() override;
+
+  // engine.cc: opening, settling, ending
+  static Connection& OfTimer(core::Timer* timer);
+  static Connection& OfScope(core::CancelScope* scope);
+  Handler* HandlerOf(Connection& conn) {
+    return conn.Has(Connection::kOwnHandler) ? conn.own_handler() : listeners_[conn.listener_]->handler;
+  }
+  const ServiceOptions& OptionsOf(const Connection& conn) const { return listeners_[conn.listener_]->options; }
+  // A callback of the service. What it throws ends its own connection.
+  template <class F>
+  void Call(Connection& conn, F&& f) {
+    try {
+      f(*HandlerOf(conn));
+    } catch (...) {
+      End(conn, CloseCause::kServiceFailed, /*abort=*/true);
+    }
+  }
+  void MarkDirty(Connection& conn);
+  void Settle(Connection& conn);
+  void End(Connection& conn, CloseCause cause, bool abort);  // marks; the first cause stays
+  void StartClose(Connection& conn);
+  void CloseTransport(Connection& conn);
+  void AbortTransport(Connection& conn);
+  void TellClosed(Connection& conn);
+  void MaybeRelease(Connection& conn);
+  void StartService(Connection& conn);
+
+  // delivery.cc: receiving, parking, pausing
+  Input* EnsureInput(Connection& conn);
+  void DropInput(Connection& conn);
+  void DropUndelivered(Connection& conn);
+  bool MayDeliver(const Connection& conn) const;
+  void Deliver(Connection& conn, alloc::Lease data);
+  void DeliverParked(Connection& conn);
+  void DeliverEof(Connection& conn);
+  void Park(Connection& conn, alloc::Lease data);
+  void UpdateReading(Connection& conn);
+  void Charge(Connection& conn, alloc::Block* block);
+  void OnBlockReturned(uint64_t charge);
+  void RelievePressure();
+
+  // sending.cc: the queue and its watermarks
+  bool Append(Connection& conn, std::string_view bytes);
+  Output* EnsureOutput(Connection& conn);
+  void DropOutput(Connection& conn);
+  void StartSend(Connection& conn, SendMode mode);
+  void Compact(Connection& conn);
+  void BelowLow(Connection& conn);
+
+  // deadlines.cc
+  void ArmAt(Connection& conn, uint32_t due_s);
+  void ArmIdle(Connection& conn);
+  void OnDeadline(Connection& conn);
+  uint32_t now_s() const { return static_cast<uint32_t>((shard_->now_ms() - epoch_ms_) / 1000); }
+
+  // accepting.cc: modes, credit, back-off, drain
+  void SettleCredit();
+  void UpdateAcceptModes(bool again);
+  void DrainTurn();
+  void Notice(Connection& conn);
+  void StopListener(Listener& listener);
+
+  core::Shard* const shard_;
+  const Options options_;
+  Transport* transport_ = nullptr;
+  alloc::Slab<Connection> connections_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<Connection*> dirty_;
+  std::vector<ConnId> next_turn_;  // more to deliver, but had its share of this turn
+  std::vector<ConnId> pressed_;
+  std::vector<Engine*> peers_;
+
+  const int64_t epoch_ms_;
+  uint32_t retained_ = 0;
+  bool pressure_ = false;
+
+  int64_t unasked_ = 0;   // accepted this turn without asking for credit
+  int64_t returned_ = 0;  // released this turn
+  uint32_t backlogs_ = 0;
+  uint32_t listeners_open_ = 0;
+
+  bool draining_ = false;
+  std::function<void()> on_drained_;
+  bool drain_looking_ = false;  // some connection has not had its notice: the next turn must not wait
+  uint32_t drain_looks_ = 0;
+
+  core::CounterSet<EngineCount> counters_;
+  core::CounterSet<CloseCause> causes_;
+  core::Counter live_counter_;
+};
+
+}  // namespace mooring::net
+
+#endif  // MOORING_NET_ENGINE_H_

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engine: listeners: how freely they may accept, what happens when they can't, and how they end in a drain.
+#include <algorithm>
+#include <utility>
+
+#include "net/engine.h"
+#include "net/reader.h"
+
+namespace mooring::net {
+
+ListenerId Engine::AddListener(std::string name, Handler* handler, const ServiceOptions& options) {
+  auto listener = std::make_unique<Listener>();
+  listener->name = std::move(name);
+  listener->handler = handler;
+  listener->options = options;
+  listener->engine = this;
+  listener->id = static_cast<ListenerId>(listeners_.size());
+  listener->timer.argument = listener.get();
+  listeners_.push_back(std::move(listener));
+  return listeners_.back()->id;
+}
+
+void Engine::Listen(ListenerId id, int listen_fd, int backlog) {
+  Listener& listener = *listeners_[id];
+  listener.backlog = backlog;
+  listener.listening = true;
+  backlogs_ += static_cast<uint32_t>(backlog);
+  ++listeners_open_;
+  transport_->Listen(id, listen_fd, backlog);
+  UpdateAcceptModes(/*again=*/false);
+}
+
+bool Engine::TakeCredit(ListenerId) {
+  return options_.credit == nullptr || options_.credit->Take(shard_->id());
+}
+
+void Engine::ReturnCredit(ListenerId) { ++returned_; }
+
+// Once a turn: what was accepted unasked and what was released, in one step.
+void Engine::SettleCredit() {
+  const int64_t net = std::exchange(returned_, 0) - std::exchange(unasked_, 0);
+  Credit* credit = options_.credit;
+  if (credit == nullptr) return;
+  if (net > 0) credit->Give(net);
+  if (net < 0) credit->TakeUnasked(-net);
+  if (net > 0 && credit->AnyWaiting()) {
+    credit->TakeWaiting([&](uint32_t waiting) {
+      if (waiting == shard_->id() || waiting >= peers_.size()) {
+        UpdateAcceptModes(/*again=*/true);
+      } else {
+        Engine* peer = peers_[waiting];
+        shard_->PostAlways(peer->shard_, [peer] { peer->UpdateAcceptModes(/*again=*/true); });
+      }
+    });
+  }
+  UpdateAcceptModes(/*again=*/false);
+}
+
+// Roomy while this shard's share of what is left exceeds twice what the backlogs could hand it at once. `again` also
+// tells a transport that is stuck for want of credit.
+void Engine::UpdateAcceptModes(bool again) {
+  AcceptMode mode = AcceptMode::kRoomy;
+  if (options_.credit != nullptr &&
+      options_.credit->left() / static_cast<int64_t>(options_.shards) <= 2 * int64_t{backlogs_}) {
+    mode = AcceptMode::kNear;
+  }
+  for (auto& listener : listeners_) {
+    if (!listener->listening || listener->backing_off) continue;
+    if (listener->told == mode && !(again && mode == AcceptMode::kNear)) continue;
+    listener->told = mode;
+    transport_->SetAcceptMode(listener->id, mode);
+  }
+}
+
+// Out of descriptors or memory: try again after 10 ms, doubling to a second.
+void Engine::OnAcceptError(ListenerId id, int) {
+  Listener& listener = *listeners_[id];
+  counters_.Add(EngineCount::kAcceptErrors);
+  listener.told = AcceptMode::kStopped;
+  listener.backing_off = true;
+  if (listener.timer.armed()) return;  // it waits to be stopped, and that tries again
+  listener.backoff_ms = std::clamp(listener.backoff_ms * 2, 10u, 1000u);
+  listener.timer.call = [](void* argument) {
+    auto* due = static_cast<Listener*>(argument);
+    due->backing_off = false;
+    due->engine->UpdateAcceptModes(/*again=*/false);
+  };
+  shard_->wheel().Arm(&listener.timer, core::TimerKind::kFunction, shard_->now_ms() + listener.backoff_ms);
+}
+
+void Engine::OnAcceptStopped(ListenerId id) {
+  Listener& listener = *listeners_[id];
+  listener.listening = false;
+  backlogs_ -= static_cast<uint32_t>(listener.backlog);
+  --listeners_open_;
+}
+
+// Drain.
+//
+//   1. new handshakes are refused; for 200 ms those under way finish and are accepted
+//   2. the listener's queue is emptied and the listener closes
+//   3. meanwhile each connection, once all that the kernel holds of it has been read and delivered, gets its notice:
+//      it answers, says goodbye and closes; a reader with half a message may finish it first
+//   4. at the deadline the caller cuts what is left (CutAll)
+
+void Engine::BeginDrain(std::function<void()> drained) {
+  if (draining_) return;
+  on_drained_ = std::move(drained);
+  draining_ = true;
+  drain_looking_ = true;
+  for (auto& listener : listeners_) {
+    if (!listener->listening) continue;
+    listener->stopping = true;
+    transport_->RefuseNew(listener->id);
+    listener->timer.call = [](void* argument) {
+      auto* due = static_cast<Listener*>(argument);
+      due->engine->StopListener(*due);
+    };
+    shard_->wheel().Arm(&listener->timer, core::TimerKind::kFunction, shard_->now_ms() + kRefuseMs);
+  }
+}
+
+void Engine::StopListener(Listener& listener) {
+  listener.backing_off = false;
+  UpdateAcceptModes(/*again=*/false);
+  transport_->StopAccept(listener.id, /*empty_queue=*/true);
+}
+
+// One look at all connections that have not had their notice. A connection has been read to the end when a Poll that
+// began with its receive armed left nothing behind; the look before that Poll is its first, the one after it its second.
+// The kernel hands over a bounded part of what it holds in each turn, so a busy shard gets more looks the more
+// connections it has, and then goes on without waiting for peers that never stop.
+void Engine::DrainTurn() {
+  ++drain_looks_;
+  const bool to_end = transport_->ReadToEnd();
+  const bool enough = drain_looks_ > kDrainLooks + live() / kDrainLooks;
+  drain_looking_ = false;
+  connections_.ForEach([&](Connection* conn) {
+    if (conn->state_ != Connection::State::kOpen || conn->Has(Connection::kDrainNoticed)) return;
+    if (conn->drain_looks_ < kDrainLooks) ++conn->drain_looks_;
+    const bool looked = conn->drain_looks_ >= 2 && (to_end || (enough && conn->drain_looks_ >= kDrainLooks));
+    if (!looked) {
+      drain_looking_ = true;  // look again at once
+    } else {
+      Notice(*conn);  // if it is not ready, it waits for its peer: the next turn in which something happens looks again
+    }
+  });
+}
+
+// Nothing while the connection is not ready for it: something received has not been delivered, or a message has begun.
+void Engine::Notice(Connection& conn) {
+  if (conn.input_ != nullptr && !conn.input_->parked.empty()) return;
+  if (conn.Has(Connection::kReadingOff) && !conn.Has(Connection::kPaused)) return;
+  if (conn.Has(Connection::kTask)) {
+    conn.Set(Connection::kDrainDue);  // a task that is elsewhere hears it from its next read
+    if (conn.Has(Connection::kNoReader) || Reader::Begun(conn)) return;
+    conn.Unset(Connection::kDrainDue);
+    conn.Set(Connection::kDrainNoticed);
+    return Reader::Fail(conn, ReadReason::kDraining);
+  }
+  conn.Set(Connection::kDrainNoticed);
+  Call(conn, [&](Handler& handler) { handler.OnDrain(conn); });
+}
+
+uint32_t Engine::CutAll() {
+  uint32_t cut = 0;
+  for (auto& listener : listeners_) {
+    shard_->wheel().Cancel(&listener->timer);
+    if (listener->listening) transport_->StopAccept(listener->id, /*empty_queue=*/false);
+  }
+  connections_.ForEach([&](Connection* conn) {
+    ++cut;
+    conn->scope_.Cancel();
+    End(*conn, CloseCause::kDrainDeadline, /*abort=*/true);
+  });
+  return cut;
+}
+
+}  // namespace mooring::net

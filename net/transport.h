@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transport: what moves bytes for a shard. The seam between connections and a kernel, or a user-space TCP stack.
+//
+// It speaks ids, leases and results, never file descriptors, because a user-space stack has none. One virtual call per
+// operation, none per byte. Deadlines are not its business.
+//
+// Life of a connection as seen here:
+//
+//   OnAccept -> id -> OnOpen ─┐                ┌─ Close ─┐
+//   Connect(id) -> OnConnect ─┴─> reading, ────┤         ├─> OnReleased(id): nothing names it any more
+//                                 Send/OnSend  └─ Abort ─┘
+//
+// Threads:  one per shard, made and used on the shard's thread. Upcalls come from inside Poll only, never from a downcall.
+// Owns:     its listeners' sockets, the kernel's side of every connection, and what is in flight. The bytes of a Send
+//           belong to the transport until its OnSend.
+#ifndef MOORING_NET_TRANSPORT_H_
+#define MOORING_NET_TRANSPORT_H_
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "alloc/buffer_pool.h"
+#include "alloc/slab.h"
+#include "core/event_port.h"
+#include "core/shard.h"
+#include "net/address.h"
+
+namespace mooring::net {
+
+// A connection on its shard: slab slot and 32-bit generation. Generation 0 is none.
+using ConnId = alloc::SlabHandle;
+inline constexpr ConnId kNoConn = {0, 0};
+
+// A listener by its number; the same on every shard of the process.
+using ListenerId = uint16_t;
+
+// How freely a listener may accept, as far as the engine's caps are concerned. The transport is also careful by itself
+// when its own table fills up.
+enum class AcceptMode : uint8_t {
+  kStopped,  // accept nothing; peers wait in the backlog
+  kNear,     // near a cap: TakeCredit before each accept, ReturnCredit when there was nothing to accept
+  kRoomy,    // accept whatever comes
+};
+
+enum class SendMode : uint8_t {
+  kTry,   // what fits now, maybe nothing: completes in the Poll that submits it
+  kWait,  // completes when some bytes were taken, or on failure
+};
+
+// Upcalls. Results are 0 or more, or -errno.
+class TransportEvents {
+ public:
+  // A peer has connected; `credit_taken` says that TakeCredit was asked for it. The answer is the slot that the engine
+  // took for it, or kNoConn: the transport then resets the peer. Up to 64 a Poll; further ones come in the next.
+  virtual ConnId OnAccept(ListenerId listener, bool credit_taken) = 0;
+  // The accepted connection `id` is set up, and reading has been asked for.
+  virtual void OnOpen(ConnId id) = 0;
+  virtual bool TakeCredit(ListenerId listener) = 0;
+  virtual void ReturnCredit(ListenerId listener) = 0;
+  // Accepting failed for want of descriptors or memory; `listener` stays stopped until the next SetAcceptMode.
+  virtual void OnAcceptError(ListenerId listener, int error) = 0;
+  virtual void OnAcceptStopped(ListenerId listener) = 0;  // answers StopAccept, once; the listener is closed
+  virtual void OnConnect(ConnId id, int result) = 0;      // after a failure: Close(id) or Abort(id) still releases it
+
+  // 32 bytes in the connection for the transport, zeroed when the slot was taken; null when (slot, low 24 bits of the
+  // generation) names no live connection: a stale completion.
+  virtual void* Area(uint32_t slot, uint32_t generation_low24) = 0;
+
+  // In order. A lease on a whole receive block; after Close or Abort there is none any more.
+  virtual void OnReceive(ConnId id, alloc::Lease data) = 0;
+  virtual void OnReceiveEnd(ConnId id, int result) = 0;  // once, not after Close or Abort: 0 is FIN, else -errno
+  virtual void OnSend(ConnId id, int result) = 0;        // once per Send, also after Close or Abort
+  virtual void OnShutdown(ConnId id) = 0;                // ShutdownSend has sent its FIN (or failed: the peer is gone)
+  virtual void OnPeer(ConnId id, const Address& peer) = 0;     // answers AskPeer; empty when there is none to be had
+  virtual void OnOutQueue(ConnId id, int result) = 0;          // answers AskOutQueue: bytes not acknowledged yet
+  virtual void OnReleased(ConnId id) = 0;                      // last, once
+
+ protected:
+  ~TransportEvents() = default;
+};
+
+class Transport : public core::EventPort {
+ public:
+  static constexpr unsigned kGatherMax = 64;           // pieces of one Send
+  static constexpr unsigned kAcceptsPerPoll = 64;
+  static constexpr unsigned kKernelBatch = 33;         // receive blocks of one connection in one Poll, at most
+
+  // Listeners. Takes over `listen_fd`, bound and listening; accepting starts stopped. `backlog` is what listen(2) was given.
+  virtual void Listen(ListenerId listener, int listen_fd, int backlog) = 0;
+  virtual void SetAcceptMode(ListenerId listener, AcceptMode mode) = 0;
+  // From now on new handshakes are ignored; those under way finish and are accepted.
+  virtual void RefuseNew(ListenerId listener) = 0;
+  // Stops and closes the listener: with `empty_queue` after accepting what has already connected (as far as credit and
+  // the table allow, waiting for both), else at once. OnAcceptStopped says when.
+  virtual void StopAccept(ListenerId listener, bool empty_queue) = 0;
+
+  // Connects `id`, whose area is zeroed, to `to`, from `from` (empty: any; port 0: any port). Reading starts by itself.
+  virtual void Connect(ConnId id, const Address& to, const Address& from) = 0;
+
+  // Off: at most kKernelBatch blocks may still come. On again: what the kernel holds comes next.
+  virtual void SetReading(ConnId id, bool on) = 0;
+  // The reader took bytes: opens a user-space stack's window; nothing on kernel sockets.
+  virtual void Consumed(ConnId id, uint32_t bytes) = 0;
+  // One at a time per connection; `pieces` are copied, the bytes they name are not. REQUIRES: 1 <= count <= kGatherMax.
+  virtual void Send(ConnId id, const iovec* pieces, unsigned count, SendMode mode) = 0;
+  // FIN after everything sent. REQUIRES: no Send in flight.
+  virtual void ShutdownSend(ConnId id) = 0;
+  virtual void Close(ConnId id) = 0;  // REQUIRES: no Send in flight. FIN if none was sent; then OnReleased
+  virtual void Abort(ConnId id) = 0;  // RST; a Send in flight ends first; then OnReleased. Also after Close
+  virtual void AskPeer(ConnId id) = 0;
+  virtual void AskOutQueue(ConnId id) = 0;  // one at a time per connection
+
+  // True when the last Poll left nothing behind in the kernel that it could have delivered: every connection that is
+  // read has been read to the end.
+  virtual bool ReadToEnd() const = 0;
+
+  // What it is and which features it found, in a line for people: "io_uring: modern no_iowait ...".
+  virtual std::string Describe() const = 0;
+
+  // Calls sink(name, value) for each of the transport's counters.
+  virtual void Count(absl::FunctionRef<void(std::string_view name, uint64_t value)> sink) const = 0;
+};
+
+struct TransportOptions {
+  uint32_t connections_max = 1024;       // direct slots of this shard's table
+  uint32_t shards = 1;                   // of the process: some bounds are shared out
+  std::string features_off;              // core::ForceOff's list
+  unsigned sq_entries = 1024;
+  unsigned cq_entries = 8192;
+};
+
+// Makes the per-shard parts. One per process, outlives them.
+class TransportProvider {
+ public:
+  virtual ~TransportProvider() = default;
+  // On the shard's own thread. Errors name the cause and what to type.
+  virtual absl::StatusOr<std::unique_ptr<Transport>> Open(core::Shard* shard, TransportEvents* events,
+                                                          const TransportOptions& options) = 0;
+};
+
+}  // namespace mooring::net
+
+#endif  // MOORING_NET_TRANSPORT_H_

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Receiving: one multishot receive per connection, armed as long as reading is wanted.
+//
+//   armed ── data (F_MORE) ──> armed                    ended by itself, with data ──> armed again at once
+//     ├── ENOBUFS ──> starved ── a block is published ──> armed
+//     ├── reading off: cancelled ──> unarmed ── reading on ──> armed
+//     └── FIN, error ──> ended: OnReceiveEnd, never armed again
+#include <liburing.h>
+
+#include <cassert>
+#include <cerrno>
+
+#include "net/uring/uring_transport.h"
+
+namespace mooring::net::uring {
+
+void UringTransport::ArmReceive(ConnId id, UringArea& area, bool poll_first) {
+  io_uring_sqe* sqe = ring_->NextSqe();
+  io_uring_prep_recv_multishot(sqe, area.direct(), nullptr, 0, 0);
+  // Without POLL_FIRST an empty group fails the receive although nothing has come yet.
+  if (poll_first) sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+  sqe->flags |= IOSQE_BUFFER_SELECT;
+  sqe->buf_group = ReceiveGroup::kGroupId;
+  Begin(sqe, Op::kReceive, id, area);
+  area.Set(UringArea::kReceiveArmed);
+  ++receives_queued_;
+}
+
+void UringTransport::CancelReceive(ConnId id, UringArea& area) {
+  if (!area.Is(UringArea::kReceiveArmed) || area.Is(UringArea::kReceiveCancelled)) return;
+  area.Set(UringArea::kReceiveCancelled);
+  area.Clear(UringArea::kCancelRepeated);
+  Cancel(UserData(Op::kReceive, id.generation, id.slot), UserData(Op::kCancelReceive, id.generation, id.slot));
+}
+
+void UringTransport::SetReading(ConnId id, bool on) {
+  UringArea& area = AreaOf(id);
+  if (area.leaving() || !area.open()) return;
+  if (!on) {
+    area.Clear(UringArea::kReadWanted | UringArea::kStarved);
+    CancelReceive(id, area);
+    return;
+  }
+  if (area.Is(UringArea::kReadWanted)) return;
+  area.Set(UringArea::kReadWanted);
+  // One that is armed still is being cancelled: its terminal completion arms the next.
+  if (!area.Is(UringArea::kReceiveArmed | UringArea::kReceiveEnded | UringArea::kConnecting)) {
+    ArmReceive(id, area, true);
+  }
+}
+
+void UringTransport::OnReceiveCompletion(const io_uring_cqe& cqe, ConnId id, UringArea& area) {
+  // State first: the upcall may close, abort, or switch reading.
+  const bool ended = (cqe.flags & IORING_CQE_F_MORE) == 0;
+  if (ended) {
+    assert(area.in_flight > 0);
+    --area.in_flight;
+    area.Clear(UringArea::kReceiveArmed | UringArea::kReceiveCancelled);
+  }
+  if (cqe.flags & IORING_CQE_F_BUFFER) {
+    alloc::Block* block = group_.Take(static_cast<uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT));
+    if (cqe.res > 0 && !area.leaving()) {
+      counters_.Add(TransportCount::kReceives);
+      counters_.Add(TransportCount::kReceiveBytes, static_cast<uint64_t>(cqe.res));
+      events_->OnReceive(id, alloc::Lease(block, 0, static_cast<uint32_t>(cqe.res)));
+    } else {
+      if (area.leaving()) counters_.Add(TransportCount::kReceiveDropped);
+      shard_->buffers().Release(block);
+    }
+  }
+  if (!ended) return;
+  if (!area.leaving()) OnReceiveTerminal(cqe.res, id, area);
+  FinishIfIdle(id, area);
+}
+
+void UringTransport::OnReceiveTerminal(int result, ConnId id, UringArea& area) {
+  if (area.Is(UringArea::kReceiveArmed)) return;  // switched off and on inside the upcall
+  if (result == -ENOBUFS) {
+    group_.Starved();
+    counters_.Add(TransportCount::kReceiveStarved);
+    if (!area.Is(UringArea::kReadWanted)) return;
+    area.Set(UringArea::kStarved);
+    starved_.push_back(id);
+    return;
+  }
+  if (result > 0 || result == -ECANCELED || result == -EINTR) {
+    if (result > 0) counters_.Add(TransportCount::kReceiveRearmed);
+    if (area.Is(UringArea::kReadWanted)) ArmReceive(id, area, true);
+    return;
+  }
+  area.Set(UringArea::kReceiveEnded);
+  events_->OnReceiveEnd(id, result);
+}
+
+// In the order in which they starved, as many as there are blocks: each takes at least one. Their data is there.
+void UringTransport::ArmStarved() {
+  for (unsigned blocks = group_.published(); blocks > 0 && !starved_.empty();) {
+    const ConnId id = starved_.front();
+    starved_.pop_front();
+    auto* area = static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));
+    if (area == nullptr || area->generation != id.generation || !area->Is(UringArea::kStarved)) continue;
+    area->Clear(UringArea::kStarved);
+    ArmReceive(id, *area, false);
+    --blocks;
+  }
+}
+
+// The cancel did not find its receive. Either the terminal completion is on its way, or (reported of 6.11) the kernel
+// missed one that is there: asked once more.
+void UringTransport::OnCancelMissed(const io_uring_cqe& cqe) {
+  const uint32_t slot = SlotOf(cqe.user_data);
+  auto* area = static_cast<UringArea*>(events_->Area(slot, GenerationOf(cqe.user_data)));
+  if (area == nullptr || !area->Is(UringArea::kReceiveCancelled) || area->Is(UringArea::kCancelRepeated)) return;
+  counters_.Add(TransportCount::kCancelMissed);
+  area->Set(UringArea::kCancelRepeated);
+  Cancel(UserData(Op::kReceive, area->generation, slot), cqe.user_data);
+}
+
+}  // namespace mooring::net::uring

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// UringArea: what the io_uring transport keeps in a connection, and how completions name it.
+//
+// All zero is a connection that the transport has not been told of yet.
+//
+// Threads:  one shard.
+#ifndef MOORING_NET_URING_URING_AREA_H_
+#define MOORING_NET_URING_URING_AREA_H_
+
+#include <cstdint>
+
+namespace mooring::net::uring {
+
+// The operation that a completion ends, user_data's top byte.
+enum class Op : uint8_t {
+  // Of a connection; each counts in UringArea::in_flight.
+  kReceive = 1,
+  kSend,
+  kPeer,
+  kOutQueue,
+  kInstall,
+  kShutdown,
+  kUpdate,
+  kConnect,
+  kAbort,
+  // Of a connection, not waited for: a completion means failure.
+  kCancelReceive,
+  // Of a listener, whose id stands for the slot.
+  kAcceptMany,
+  kAcceptOne,
+  kListenPoll,
+  // The transport's own.
+  kWatch,  // slot: the descriptor, generation: a serial number
+  kWake,
+  kCancel,  // not waited for, like the next two
+  kClose,
+  kRefuse,
+};
+
+// user_data = op:8 | generation:24 | slot:32.
+constexpr uint64_t UserData(Op op, uint32_t generation, uint32_t slot) {
+  return static_cast<uint64_t>(op) << 56 | static_cast<uint64_t>(generation & 0xffffff) << 32 | slot;
+}
+constexpr Op OpOf(uint64_t user_data) { return static_cast<Op>(user_data >> 56); }
+constexpr uint32_t GenerationOf(uint64_t user_data) { return static_cast<uint32_t>(user_data >> 32) & 0xffffff; }
+constexpr uint32_t SlotOf(uint64_t user_data) { return static_cast<uint32_t>(user_data); }
+
+struct UringArea {
+  enum Flag : uint16_t {
+    kReadWanted = 1 << 0,
+    kReceiveArmed = 1 << 1,
+    kReceiveCancelled = 1 << 2,  // its cancel is under way; the terminal completion is what counts
+    kReceiveEnded = 1 << 3,      // FIN or error seen: never armed again
+    kStarved = 1 << 4,           // in the starvation list
+    kSending = 1 << 5,
+    kTrying = 1 << 6,  // the send is a kTry
+    kConnecting = 1 << 7,
+    kShutdownQueued = 1 << 8,
+    kClosing = 1 << 9,
+    kAborting = 1 << 10,
+    kFinished = 1 << 11,  // OnReleased is queued
+    kIpv6 = 1 << 12,
+    kCancelRepeated = 1 << 13,
+  };
+
+  uint32_t generation;       // in full; user_data has 24 bits of it
+  uint32_t direct_plus_one;  // in the ring's table of direct descriptors; 0: none
+  uint32_t scratch_plus_one;  // Scratch that an operation in flight writes to; 0: none
+  int32_t plain_fd;           // of an outgoing connection until it has its direct descriptor
+  uint16_t flags;
+  uint8_t in_flight;
+
+  bool Is(unsigned any) const { return (flags & any) != 0; }
+  void Set(unsigned on) { flags |= static_cast<uint16_t>(on); }
+  void Clear(unsigned off) { flags &= static_cast<uint16_t>(~off); }
+  bool open() const { return direct_plus_one != 0; }
+  int direct() const { return static_cast<int>(direct_plus_one) - 1; }
+  bool leaving() const { return Is(kClosing | kAborting); }
+};
+static_assert(sizeof(UringArea) <= 32);
+
+}  // namespace mooring::net::uring
+
+#endif  // MOORING_NET_URING_URING_AREA_H_

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// UringTransport: a shard's connections on one io_uring, for kernels from 6.10 on.
+//
+// Every connection is a direct descriptor with a multishot receive armed for life, every wait is the one enter of Poll.
+// The members are spread over files by operation: receive.cc, send.cc, accept.cc and so on; uring_transport.cc has what
+// they share. Three laws hold everywhere:
+//
+//   - An operation in flight is counted in its connection's area; the connection is released when it is leaving and the
+//     count is zero. Only then is its direct descriptor closed (Close), or it was closed before to force them to end
+//     (Abort).
+//   - What an operation found at submission may be forgotten after it (SUBMIT_STABLE); what it writes to stays until
+//     its last completion.
+//   - Upcalls come from Poll only; what a downcall finds out at once waits in `pending_`.
+//
+// Threads:  the shard's; Wake from any.
+// Owns:     the ring, the direct table, the receive group, its listeners' descriptors.
+// Kernel:   6.10: bounded multishot receive, ACCEPT_DONTWAIT, FIXED_FD_INSTALL, socket commands. Ring refuses older ones.
+#ifndef MOORING_NET_URING_URING_TRANSPORT_H_
+#define MOORING_NET_URING_URING_TRANSPORT_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "core/counters.h"
+#include "core/kernel.h"
+#include "core/ring.h"
+#include "core/shard.h"
+#include "net/address.h"
+#include "net/transport.h"
+#include "net/uring/gather_arena.h"
+#include "net/uring/receive_group.h"
+#include "net/uring/transport_count.h"
+#include "net/uring/uring_area.h"
+
+namespace mooring::net::uring {
+
+class UringTransport final : public Transport {
+ public:
+  static absl::StatusOr<std::unique_ptr<Transport>> Open(core::Kernel* kernel, core::Shard* shard,
+                                                         TransportEvents* events, const TransportOptions& options);
+  ~UringTransport() override;
+  UringTransport(const UringTransport&) = delete;
+
+  // uring_transport.cc
+  void Poll(core::Nanos wait, Sleeper* sleeper) override;
+  bool ReadToEnd() const override { return read_to_end_; }
+  std::string Describe() const override { return "io_uring: " + ring_->features().ToString(); }
+  void Count(absl::FunctionRef<void(std::string_view name, uint64_t value)> sink) const override;
+
+  // watch.cc
+  int Watch(int fd, uint32_t events, Watcher* watcher) override;
+  void Unwatch(int fd) override;
+  void Wake() override;
+
+  // accept.cc
+  void Listen(ListenerId listener, int listen_fd, int backlog) override;
+  void SetAcceptMode(ListenerId listener, AcceptMode mode) override;
+  void RefuseNew(ListenerId listener) override;
+  void StopAccept(ListenerId listener, bool empty_queue) override;
+
+  // connect.cc
+  void Connect(ConnId id, const Address& to, const Address& from) override;
+
+  // receive.cc
+  void SetReading(ConnId id, bool on) override;
+  void Consumed(ConnId, uint32_t) override {}
+
+  // send.cc
+  void Send(ConnId id, const iovec* pieces, unsigned count, SendMode mode) override;
+
+  // half_close.cc, close.cc
+  void ShutdownSend(ConnId id) override;
+  void Close(ConnId id) override;
+  void Abort(ConnId id) override;
+
+  // socket_command.cc. One AskPeer at a time, not while connecting.
+  void AskPeer(ConnId id) override;
+  void AskOutQueue(ConnId id) override;
+
+ private:
+  // Multishot while there is room, one by one near a bound: idle -> polling -> accepting -> idle (see accept.cc).
+  struct Listener {
+    enum class State : uint8_t { kIdle, kMultishot, kPolling, kAccepting };
+
+    int fd = -1;
+    int backlog = 0;
+    AcceptMode mode = AcceptMode::kStopped;
+    State state = State::kIdle;
+    bool ipv6 = false;
+    bool cancelled = false;    // the operation in flight is being cancelled
+    bool halted = false;       // no credit, or an accept error: until the next SetAcceptMode
+    bool credit_taken = false;  // for the accept in flight
+    bool stopping = false;
+    bool empty_queue = false;
+    bool try_now = false;  // accept without a poll, in this Poll's second half
+    unsigned parked = 0;
+  };
+  struct Parked {
+    ListenerId listener;
+    bool credit_taken;
+    uint32_t direct;
+  };
+  // Memory that an operation in flight writes to, for connections that need it.
+  struct Scratch {
+    Address address;
+    int fd = -1;
+  };
+  struct Watched {
+    int fd;
+    uint32_t events;
+    uint32_t serial;
+    bool armed;
+    Watcher* watcher;
+  };
+  struct Pending {
+    enum class Kind : uint8_t { kReleased, kConnect, kPeer, kOutQueue, kAcceptStopped };
+    Kind kind;
+    int result;
+    ConnId id;  // of kAcceptStopped: the slot is the listener
+  };
+
+  static constexpr unsigned kOverflowRoundsMax = 8;
+  static constexpr unsigned kInstallsMax = 512;  // half-closes in flight in the whole process
+
+  UringTransport(core::Kernel* kernel, core::Shard* shard, TransportEvents* events, const TransportOptions& options);
+  absl::Status Start(const TransportOptions& options);
+
+  // uring_transport.cc
+  UringArea& AreaOf(ConnId id) {
+    return *static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));
+  }
+  // An entry that names the connection's direct descriptor and counts as in flight until its last completion. Called
+  // after the liburing prep, which clears what is set here.
+  void Begin(io_uring_sqe* sqe, Op op, ConnId id, UringArea& area);
+  void Cancel(uint64_t target, uint64_t user_data);
+  void OnCompletion(const io_uring_cqe& cqe);
+  void OnConnectionCompletion(const io_uring_cqe& cqe, Op op);
+  void Reap();
+  void DeliverPending();
+  bool HasOwnWork() const;
+  uint32_t TakeScratch();
+  void ReleaseScratch(UringArea& area);
+
+  // watch.cc
+  void ArmWake();
+  void ArmWatch(Watched& watched);
+  void OnWatch(const io_uring_cqe& cqe);
+
+  // accept.cc
+  uint32_t FreeSlots() const { return slots_max_ - slots_used_; }
+  void JudgeRoom();
+  bool MayAccept(const Listener& l) const;
+  void Steer(ListenerId listener, Listener& l);
+  void AcceptOne(ListenerId listener, Listener& l);
+  void OnAcceptMany(const io_uring_cqe& cqe);
+  void OnAcceptOne(const io_uring_cqe& cqe);
+  void OnListenPoll(const io_uring_cqe& cqe);
+  void OnAcceptFailure(ListenerId listener, Listener& l, int error);
+  void Accepted(ListenerId listener, Listener& l, uint32_t direct, bool credit_taken);
+  void DeliverParked();
+  void DeliverAccept(ListenerId listener, const Listener& l, uint32_t direct, bool credit_taken);
+  void ResetAndClose(int direct);
+
+  // receive.cc
+  void ArmReceive(ConnId id, UringArea& area, bool poll_first);
+  void CancelReceive(ConnId id, UringArea& area);
+  void OnReceiveCompletion(const io_uring_cqe& cqe, ConnId id, UringArea& area);
+  void OnCancelMissed(const io_uring_cqe& cqe);
+  void OnReceiveTerminal(int result, ConnId id, UringArea& area);
+  void ArmStarved();
+
+  // half_close.cc
+  void Install(ConnId id, UringArea& area);
+  void InstallNext();
+  void OnInstall(int result, ConnId id, UringArea& area);
+  void ShutdownByWorker(ConnId id, UringArea& area);
+
+  // close.cc
+  void CloseDirect(UringArea& area);
+  void FinishIfIdle(ConnId id, UringArea& area);
+  void OnAbortCompletion(int result, ConnId id, UringArea& area);
+
+  // connect.cc
+  void OnUpdate(int result, ConnId id, UringArea& area);
+  void OnConnectCompletion(int result, ConnId id, UringArea& area);
+
+  core::Kernel* const kernel_;
+  core::Shard* const shard_;
+  TransportEvents* const events_;
+  const uint32_t slots_max_;
+  const unsigned installs_max_;
+
+  std::unique_ptr<core::Ring> ring_;
+  ReceiveGroup group_;
+  GatherArena gather_;
+  core::CounterSet<TransportCount> counters_;
+
+  // Touched per completion.
+  unsigned tries_ = 0;            // kTry sends that no completion has been seen of
+  unsigned receives_queued_ = 0;  // receives armed and not submitted yet
+  bool nothing_left_ = false;     // the last Poll took every completion there was
+  bool read_to_end_ = false;
+
+  std::deque<ConnId> starved_;  // receives that wait for a block; entries may be out of date
+  std::vector<Pending> pending_;
+  std::vector<Pending> delivering_;
+
+  uint32_t slots_used_ = 0;  // of the direct table: connections, parked accepts, accepts and connects under way
+  int backlogs_ = 0;         // of all listeners
+  bool roomy_ = true;
+  unsigned accepts_left_ = 0;  // of this Poll
+  std::deque<Listener> listeners_;
+  std::deque<Parked> parked_;
+
+  unsigned installs_ = 0;  // in flight
+  std::deque<ConnId> install_queue_;
+
+  std::deque<Scratch> scratch_;  // a deque, because the kernel knows the addresses
+  std::vector<uint32_t> scratch_free_;
+
+  int wake_fd_ = -1;
+  uint64_t wake_value_ = 0;
+  std::vector<Watched> watched_;
+  uint32_t watch_serial_ = 0;
+  size_t memory_bytes_ = 0;
+};
+
+}  // namespace mooring::net::uring
+
+#endif  // MOORING_NET_URING_URING_TRANSPORT_H_

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/claim.h"
+
+#include <gtest/gtest.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace mooring::net {
+namespace {
+
+const Address kAnyPort = *Address::Parse("127.0.0.1:0");
+
+absl::StatusOr<Claim> Take(const Address& at, int shards) {
+  return Claim::Take(core::RealKernel(), at, {.shards = shards, .backlog = 64});
+}
+
+int Connected(const Address& to) {
+  const int fd = socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(connect(fd, to.get(), to.size()), 0) << errno;
+  return fd;
+}
+
+TEST(Claim, SecondClaimantIsRefusedWithWhatToType) {
+  for (int shards : {1, 2}) {
+    auto first = Take(kAnyPort, shards);
+    ASSERT_TRUE(first.ok()) << first.status().ToString();
+    ASSERT_NE(first->address().port(), 0);
+    for (int seconds : {1, 2}) {
+      auto second = Take(first->address(), seconds);
+      ASSERT_FALSE(second.ok());
+      const std::string message(second.status().message());
+      EXPECT_NE(message.find(first->address().ToString() + " is in use by another process"), std::string::npos) << message;
+      EXPECT_NE(message.find("ss -ltnp"), std::string::npos) << message;
+    }
+    // The refused one has left nothing behind.
+    const int peer = Connected(first->address());
+    close(peer);
+  }
+}
+
+TEST(Claim, ConnectionsSpreadOverTheSiblings) {
+  auto claim = Take(kAnyPort, 3);
+  ASSERT_TRUE(claim.ok()) << claim.status().ToString();
+  std::vector<int> peers;
+  for (int i = 0; i < 120; ++i) peers.push_back(Connected(claim->address()));
+  int total = 0;
+  for (int shard = 0; shard < 3; ++shard) {
+    const int listener = claim->Release(shard);
+    int accepted = 0;
+    for (int fd; (fd = core::RealKernel()->Accept(listener)) >= 0; ++accepted) peers.push_back(fd);
+    EXPECT_GT(accepted, 5);
+    total += accepted;
+    close(listener);
+  }
+  EXPECT_EQ(total, 120);
+  for (int fd : peers) close(fd);
+}
+
+TEST(Claim, RestartsOverTimeWait) {
+  Address at;
+  {
+    auto claim = Take(kAnyPort, 2);
+    ASSERT_TRUE(claim.ok());
+    at = claim->address();
+    const int peer = Connected(at);
+    const int listeners[] = {claim->Release(0), claim->Release(1)};
+    int served = -1;
+    for (int listener : listeners) {
+      if (const int fd = core::RealKernel()->Accept(listener); fd >= 0) served = fd;
+    }
+    ASSERT_GE(served, 0);
+    close(served);  // first, so TIME_WAIT is on this side
+    char byte;
+    EXPECT_EQ(recv(peer, &byte, 1, 0), 0);
+    close(peer);
+    for (int listener : listeners) close(listener);
+  }
+  auto again = Take(at, 2);
+  EXPECT_TRUE(again.ok()) << again.status().ToString();
+}
+
+TEST(Claim, AcceptedSocketsInheritTheOptions) {
+  auto claim = Claim::Take(core::RealKernel(), kAnyPort, {.shards = 1, .notsent_lowat = 65536, .user_timeout_ms = 1500});
+  ASSERT_TRUE(claim.ok());
+  const int peer = Connected(claim->address());
+  const int listener = claim->Release(0);
+  const int fd = core::RealKernel()->Accept(listener);
+  const struct {
+    int name;
+    int value;
+  } options[] = {{TCP_NODELAY, 1}, {TCP_NOTSENT_LOWAT, 65536}, {TCP_USER_TIMEOUT, 1500}};
+  for (const auto& option : options) {
+    int value = 0;
+    socklen_t size = sizeof(value);
+    ASSERT_EQ(getsockopt(fd, IPPROTO_TCP, option.name, &value, &size), 0);
+    EXPECT_EQ(value, option.value) << option.name;
+  }
+  close(peer);
+  close(fd);
+  close(listener);
+}
+
+TEST(Claim, AnyIpv6AddressServesBothFamilies) {
+  auto claim = Take(*Address::Parse("[::]:0"), 1);
+  if (!claim.ok()) GTEST_SKIP() << claim.status().ToString();
+  for (const char* host : {"127.0.0.1:1", "[::1]:1"}) {
+    Address to = *Address::Parse(host);
+    to.set_port(claim->address().port());
+    close(Connected(to));
+  }
+}
+
+TEST(Claim, ForeignAddressIsNamed) {
+  auto claim = Take(*Address::Parse("192.0.2.7:7000"), 1);
+  ASSERT_FALSE(claim.ok());
+  EXPECT_NE(claim.status().message().find("192.0.2.7:7000 is not an address of this machine"), absl::string_view::npos);
+}
+
+TEST(Claim, ClosesWhatNobodyTook) {
+  Address at;
+  {
+    auto claim = Take(kAnyPort, 3);
+    ASSERT_TRUE(claim.ok());
+    at = claim->address();
+    Claim moved = *std::move(claim);
+    close(moved.Release(1));
+  }
+  EXPECT_TRUE(Take(at, 1).ok());
+}
+
+// The rest of the errors need a kernel that refuses.
+class Refusing final : public core::Kernel {
+ public:
+  explicit Refusing(int error) : error_(error) {}
+  int open = 0;
+  int RingSetup(unsigned, io_uring_params*, io_uring*) override { return -ENOSYS; }
+  void RingExit(io_uring*) override {}
+  int RingEnter(io_uring*, unsigned, unsigned, unsigned, __kernel_timespec*) override { return -ENOSYS; }
+  int RingRegister(io_uring*, unsigned, void*, unsigned) override { return -ENOSYS; }
+  int Socket(int, int, int) override { return 100 + open++; }
+  int Bind(int, const sockaddr*, socklen_t) override { return -error_; }
+  int Listen(int, int) override { return 0; }
+  int SetOption(int, int, int, const void*, socklen_t) override { return 0; }
+  int GetOption(int, int, int, void*, socklen_t*) override { return 0; }
+  int Name(int, sockaddr*, socklen_t*) override { return 0; }
+  int Peer(int, sockaddr*, socklen_t*) override { return 0; }
+  int Accept(int) override { return -EAGAIN; }
+  int Shutdown(int, int) override { return 0; }
+  int Close(int) override { return --open, 0; }
+  int EventFd() override { return -ENOSYS; }
+  int Signal(int) override { return -ENOSYS; }
+
+ private:
+  const int error_;
+};
+
+TEST(Claim, LowPortWithoutPermissionIsExplained) {
+  Refusing kernel(EACCES);
+  auto claim = Claim::Take(&kernel, *Address::Parse("127.0.0.1:80"), {});
+  ASSERT_FALSE(claim.ok());
+  EXPECT_NE(claim.status().message().find("CAP_NET_BIND_SERVICE"), absl::string_view::npos);
+  EXPECT_NE(claim.status().message().find("ip_unprivileged_port_start"), absl::string_view::npos);
+  EXPECT_EQ(kernel.open, 0);
+}
+
+TEST(Backlog, NeverOverfillsTheTable) {
+  EXPECT_EQ(Backlog(1024, 1, 4096), 128);
+  EXPECT_EQ(Backlog(1 << 20, 1, 4096), 4096);
+  EXPECT_EQ(Backlog(1 << 20, 1, 128), 128);
+  EXPECT_EQ(Backlog(1024, 4, 4096), 32);
+  EXPECT_EQ(Backlog(4, 1, 4096), 1);
+  EXPECT_GT(ReadSomaxconn(), 0);
+}
+
+}  // namespace
+}  // namespace mooring::net

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/runtime.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "alloc/heap.h"
+#include "core/limits.h"
+#include "core/topology.h"
+#include "net/claim.h"
+#include "server/services.h"
+
+namespace mooring::server {
+namespace {
+
+constexpr uint64_t kDescriptorsPlanned = 1024;  // connections are direct descriptors, which are not in the table
+
+sigset_t Signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+}  // namespace
+
+void BlockSignals() {
+  const sigset_t set = Signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+Runtime::Runtime(const Options& options, core::Kernel* kernel, net::TransportProvider* provider, core::Clock* clock)
+    : options_(options), kernel_(kernel), provider_(provider), clock_(clock) {}
+
+Runtime::~Runtime() {
+  StopAll();
+  if (signal_fd_ >= 0) close(signal_fd_);
+}
+
+absl::Status Runtime::Start() {
+  absl::StatusOr<core::DescriptorLimit> limit = core::RaiseDescriptorLimit();
+  if (!limit.ok()) return limit.status();
+  absl::StatusOr<std::vector<int>> allowed = core::AllowedCpus();
+  if (!allowed.ok()) return allowed.status();
+  absl::StatusOr<core::Placement> placement =
+      core::Place({.cpus = options_.cpus, .shards = options_.shards}, *allowed);
+  if (!placement.ok()) return placement.status();
+  placement_ = *std::move(placement);
+  plan_ = core::MakePlan({.shards = static_cast<int>(placement_.cpu_of_shard.size()),
+                          .descriptors_soft = limit->soft,
+                          .max_connections = options_.max_connections});
+  core::GrowDescriptorTable(kDescriptorsPlanned);
+  if (options_.max_connections != 0) {
+    credit_ = std::make_unique<net::Credit>(static_cast<int64_t>(options_.max_connections));
+  }
+
+  absl::Status status = StartShards();
+  if (status.ok()) status = StartControl();
+  if (status.ok()) status = ClaimEndpoints();
+  if (!status.ok()) StopAll();
+  return status;
+}
+
+void Runtime::MakeShard(uint32_t id, int cpu) {
+  DataShard& data = shards_[id];
+  data.shard = std::make_unique<core::Shard>(core::Shard::Options{.id = id, .clock = clock_});
+  // A slot of the slab may outlive its direct slot by a turn, so there are some more of them.
+  data.engine = std::make_unique<net::Engine>(
+      data.shard.get(), net::Engine::Options{.connections_max = plan_.direct_slots_per_shard + 1024,
+                                             .shards = static_cast<uint32_t>(shards_.size()),
+                                             .credit = credit_.get()});
+  core::ShardThread::Options thread = {.cpu = cpu, .name = absl::StrCat("shard-", id)};
+  thread.set_up = [this, &data]() -> absl::Status {
+    net::TransportOptions options;
+    options.connections_max = plan_.direct_slots_per_shard;
+    options.shards = static_cast<uint32_t>(shards_.size());
+    absl::StatusOr<std::unique_ptr<net::Transport>> transport =
+        provider_->Open(data.shard.get(), data.engine->events(), options);
+    if (!transport.ok()) return transport.status();
+    data.transport = *std::move(transport);
+    if (data.shard->id() == 0) transport_ = data.transport->Describe();
+    data.shard->SetPort(data.transport.get());
+    data.engine->SetTransport(data.transport.get());
+    for (const ListenOption& listen : options_.listen) {
+      data.handlers.push_back(listen.service->make());
+      data.engine->AddListener(listen.service->name, data.handlers.back().get(), listen.service->options);
+    }
+    return absl::OkStatus();
+  };
+  thread.tear_down = [&data] { data.transport.reset(); };
+  data.thread = std::make_unique<core::ShardThread>(data.shard.get(), std::move(thread));
+}
+
+absl::Status Runtime::StartShards() {
+  shards_.resize(placement_.cpu_of_shard.size());
+  shards_left_ = shards_.size();
+  for (uint32_t id = 0; id < shards_.size(); ++id) MakeShard(id, placement_.cpu_of_shard[id]);
+  std::vector<net::Engine*> engines;
+  for (DataShard& data : shards_) engines.push_back(data.engine.get());
+  for (DataShard& data : shards_) data.engine->SetPeers(engines);
+  for (DataShard& data : shards_) {
+    if (absl::Status status = data.thread->Start(); !status.ok()) return status;
+  }
+  for (DataShard& data : shards_) data.thread->Go();
+  return absl::OkStatus();
+}
+
+absl::Status Runtime::StartControl() {
+  control_ = std::make_unique<core::Shard>(
+      core::Shard::Options{.id = static_cast<uint32_t>(shards_.size()), .clock = clock_, .mailbox_capacity = 4096});
+  control_engine_ = std::make_unique<net::Engine>(control_.get(), net::Engine::Options{.connections_max = 64});
+  core::Shard::Enter enter(control_.get());
+  net::TransportOptions options;
+  options.connections_max = 64;
+  options.sq_entries = 64;
+  options.cq_entries = 256;
+  absl::StatusOr<std::unique_ptr<net::Transport>> transport =
+      provider_->Open(control_.get(), control_engine_->events(), options);
+  if (!transport.ok()) return transport.status();
+  control_transport_ = *std::move(transport);
+  control_->SetPort(control_transport_.get());
+  control_engine_->SetTransport(control_transport_.get());
+
+  const sigset_t set = Signals();
+  signal_fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+  if (signal_fd_ < 0) return absl::InternalError(absl::StrCat("signalfd failed: ", strerror(errno)));
+  if (const int result = control_transport_->Watch(signal_fd_, POLLIN, this); result < 0) {
+    return absl::InternalError(absl::StrCat("cannot watch for signals: ", strerror(-result)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Runtime::ClaimEndpoints() {
+  const int somaxconn = net::ReadSomaxconn();
+  const int listeners = static_cast<int>(options_.listen.size());
+  net::ClaimOptions claim_options;
+  claim_options.shards = static_cast<int>(shards_.size());
+  claim_options.backlog = net::Backlog(plan_.direct_slots_per_shard, listeners, somaxconn);
+  std::vector<net::Claim> claims;
+  for (const ListenOption& listen : options_.listen) {
+    claim_options.user_timeout_ms = listen.service->options.write_stall_s * 1000;
+    absl::StatusOr<net::Claim> claim = net::Claim::Take(kernel_, listen.address, claim_options);
+    if (!claim.ok()) return claim.status();
+    endpoints_.push_back({listen.service->name, claim->address()});
+    claims.push_back(*std::move(claim));
+  }
+  // All are ours: hand them out.
+  core::Shard::Enter enter(control_.get());
+  for (size_t shard = 0; shard < shards_.size(); ++shard) {
+    net::Engine* engine = shards_[shard].engine.get();
+    for (size_t id = 0; id < claims.size(); ++id) {
+      const int fd = claims[id].Release(static_cast<int>(shard));
+      const int backlog = claims[id].backlog();
+      control_->PostAlways(shards_[shard].shard.get(), [engine, id, fd, backlog] {
+        engine->Listen(static_cast<net::ListenerId>(id), fd, backlog);
+      });
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string Runtime::Plan() const {
+  std::string text = absl::StrCat("transport: ", transport_, "\nheap: ", alloc::HeapName(), "\n", plan_.ToString());
+  if (text.back() != '\n') text += '\n';
+  for (const std::string& note : placement_.notes) absl::StrAppend(&text, "note: ", note, "\n");
+  for (const Endpoint& endpoint : endpoints_) {
+    absl::StrAppend(&text, "listening: ", endpoint.service, " on ", endpoint.address.ToString(), "\n");
+  }
+  for (const Endpoint& endpoint : endpoints_) {
+    if (endpoint.service != "echo" && endpoint.service != "line") continue;
+    net::Address address = endpoint.address;
+    const std::string full = address.ToString();
+    const std::string host = full.substr(0, full.rfind(':'));
+    absl::StrAppend(&text, "try: printf 'hello\\n' | nc -q 1 ", host == "0.0.0.0" ? "127.0.0.1" : host == "[::]" ? "::1" : host,
+                    " ", address.port(), "\n");
+  }
+  return text;
+}
+
+int Runtime::Run() {
+  control_->Run();
+  StopAll();
+  return exit_code_;
+}
+
+void Runtime::OnReady(uint32_t) {
+  signalfd_siginfo info;
+  while (read(signal_fd_, &info, sizeof(info)) == sizeof(info)) {
+    if (!draining_) {
+      std::fprintf(stderr, "mooringd: %s: draining, at most %u s; a second signal ends at once\n",
+                   info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", options_.drain_deadline_s);
+      Drain();
+    } else {
+      std::fprintf(stderr, "mooringd: second signal: ending at once\n");
+      _exit(kExitSecondSignal);
+    }
+  }
+}
+
+void Runtime::Drain() {
+  draining_ = true;
+  for (DataShard& data : shards_) {
+    net::Engine* engine = data.engine.get();
+    core::Shard* shard = data.shard.get();
+    control_->PostAlways(shard, [this, engine, shard] {
+      engine->BeginDrain([this, shard] {
+        shard->PostAlways(control_.get(), [this] { OnShardDrained(); });
+      });
+    });
+  }
+  deadline_.argument = this;
+  deadline_.call = [](void* self) { static_cast<Runtime*>(self)->Cut(); };
+  control_->wheel().Arm(&deadline_, core::TimerKind::kFunction,
+                        control_->now_ms() + int64_t{options_.drain_deadline_s} * 1000);
+}
+
+void Runtime::OnShardDrained() {
+  if (--shards_left_ > 0) return;
+  control_->wheel().Cancel(&deadline_);
+  if (exit_code_ == kExitCut) {
+    std::fprintf(stderr, "mooringd: drained; the deadline cut %llu connections\n",
+                 static_cast<unsigned long long>(cut_));
+  } else {
+    std::fprintf(stderr, "mooringd: drained\n");
+  }
+  control_->Stop();
+}
+
+void Runtime::Cut() {
+  exit_code_ = kExitCut;
+  for (DataShard& data : shards_) {
+    net::Engine* engine = data.engine.get();
+    core::Shard* shard = data.shard.get();
+    control_->PostAlways(shard, [this, engine, shard] {
+      const uint32_t cut = engine->CutAll();
+      shard->PostAlways(control_.get(), [this, cut] { cut_ += cut; });
+    });
+  }
+  deadline_.call = [](void*) {
+    std::fprintf(stderr, "mooringd: a service did not end when it was cancelled; ending without it\n");
+    _exit(kExitCut);
+  };
+  control_->wheel().Arm(&deadline_, core::TimerKind::kFunction, control_->now_ms() + kSecondDeadlineMs);
+}
+
+void Runtime::StopAll() {
+  for (DataShard& data : shards_) {
+    if (data.thread != nullptr) data.thread->Join();
+  }
+  if (control_ != nullptr) {
+    core::Shard::Enter enter(control_.get());
+    control_->wheel().Cancel(&deadline_);
+    control_transport_.reset();
+  }
+}
+
+}  // namespace mooring::server

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runtime: the shards of a process, their listeners, and their end.
+//
+//   Start: threads, rings ─> claim every endpoint ─> listen        (any failure: nothing is left running)
+//   Run:   control shard waits for a signal ─> drain ─> all shards drained, or the deadline cut them ─> exit code
+//
+// The main thread runs the control shard: it has no data listeners, is not pinned and is not counted in --shards.
+//
+// Threads:  Start and Run on the main thread, which must have the signals blocked (BlockSignals).
+// Owns:     shards, engines, transports, handlers.
+#ifndef MOORING_SERVER_RUNTIME_H_
+#define MOORING_SERVER_RUNTIME_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "core/clock.h"
+#include "core/kernel.h"
+#include "core/placement.h"
+#include "core/plan.h"
+#include "core/shard.h"
+#include "core/shard_thread.h"
+#include "net/address.h"
+#include "net/credit.h"
+#include "net/engine.h"
+#include "net/transport.h"
+#include "server/options.h"
+
+namespace mooring::server {
+
+enum ExitCode : int {
+  kExitFinished = 0,
+  kExitFailedStart = 1,
+  kExitBadFlag = 2,
+  kExitCut = 3,           // the drain's deadline cut some connections
+  kExitSecondSignal = 4,
+};
+
+// SIGTERM and SIGINT wait for the control shard from now on, in every thread made later; SIGPIPE is ignored.
+void BlockSignals();
+
+class Runtime final : private core::EventPort::Watcher {
+ public:
+  // How long after the drain's deadline a task that does not end is waited for.
+  static constexpr int64_t kSecondDeadlineMs = 5000;
+
+  Runtime(const Options& options, core::Kernel* kernel, net::TransportProvider* provider, core::Clock* clock);
+  ~Runtime();
+
+  absl::Status Start();
+  std::string Plan() const;  // what was decided, for people; after Start
+  int Run();                 // an ExitCode
+
+ private:
+  struct DataShard {
+    std::unique_ptr<core::Shard> shard;
+    std::unique_ptr<net::Engine> engine;
+    std::vector<std::unique_ptr<net::Handler>> handlers;
+    std::unique_ptr<net::Transport> transport;
+    std::unique_ptr<core::ShardThread> thread;
+  };
+  struct Endpoint {
+    std::string service;
+    net::Address address;
+  };
+
+  absl::Status StartShards();
+  absl::Status StartControl();
+  absl::Status ClaimEndpoints();
+  void MakeShard(uint32_t id, int cpu);
+  void OnReady(uint32_t events) override;  // a signal
+  void Drain();
+  void OnShardDrained();
+  void Cut();
+  void StopAll();
+
+  const Options options_;
+  core::Kernel* const kernel_;
+  net::TransportProvider* const provider_;
+  core::Clock* const clock_;
+
+  core::Placement placement_;
+  core::Plan plan_;
+  std::unique_ptr<net::Credit> credit_;
+  std::vector<DataShard> shards_;
+  std::vector<Endpoint> endpoints_;
+  std::string transport_;  // what the first shard's says of itself
+
+  std::unique_ptr<core::Shard> control_;
+  std::unique_ptr<net::Engine> control_engine_;
+  std::unique_ptr<net::Transport> control_transport_;
+  core::CallTimer deadline_;
+  int signal_fd_ = -1;
+
+  bool draining_ = false;
+  size_t shards_left_ = 0;
+  uint64_t cut_ = 0;
+  int exit_code_ = kExitFinished;
+};
+
+}  // namespace mooring::server
+
+#endif  // MOORING_SERVER_RUNTIME_H_

@@ -7,6 +7,7 @@
 namespace mooring::core {
 
 Mailbox::Mailbox(uint32_t capacity) : mask_(capacity - 1), cells_(new Cell[capacity]) {
+  assert(capacity >= 2);
   assert((capacity & mask_) == 0);
   for (uint32_t i = 0; i < capacity; ++i) cells_[i].sequence.store(i, std::memory_order_relaxed);
 }

@@ -5,8 +5,8 @@
 // Its memory is touched at construction, so a burst of mail faults nothing in later.
 //
 // Threads:  Push from any thread; Pop, PrepareSleep and Awake by the receiver.
-// Ordering: Push releases the cell and Pop acquires it, so what the sender wrote before Push is seen by the call. Mail of
-//           one sender arrives in its order. PrepareSleep and Push each have a seq_cst fence between their store and
+// Ordering: Push releases the cell and Pop acquires it, so what the sender wrote before Push is seen by the call. Mail
+//           of one sender arrives in its order. PrepareSleep and Push each have a seq_cst fence between their store and
 //           their load: either the receiver sees the mail, or the sender sees the receiver asleep.
 // Limits:   capacity() pieces of mail; Push returns false beyond that and keeps nothing.
 #ifndef MOORING_CORE_MAILBOX_H_
@@ -24,7 +24,7 @@ using Mail = absl::AnyInvocable<void()>;
 
 class Mailbox {
  public:
-  explicit Mailbox(uint32_t capacity);  // a power of two
+  explicit Mailbox(uint32_t capacity);  // a power of two, 2 or more: with one cell, full looks like free
 
   enum class Pushed { kFull, kDelivered, kMustWake };
   // kMustWake: the receiver sleeps, and this caller, and no other, is to wake it. `mail` is moved from unless kFull.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/ring.h"
 
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 
@@ -10,6 +11,7 @@
 namespace mooring::core {
 
 absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(Kernel* kernel, const Options& options) {
+  assert(options.cq_entries >= options.sq_entries);  // the kernel would say EINVAL, as an old one does
   std::unique_ptr<Ring> self(new Ring(kernel));
   io_uring_params params = {};
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
@@ -49,7 +51,7 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(Kernel* kernel, const Options& 
 
 Ring::~Ring() {
   if (!open_) return;
-  if (features_.registered_ring) {
+  if (enter_flags_ & IORING_ENTER_REGISTERED_RING) {  // a refused Open has registered nothing, and this names an index
     io_uring_rsrc_update update = {};
     update.offset = static_cast<unsigned>(ring_.enter_ring_fd);
     kernel_->RingRegister(&ring_, IORING_UNREGISTER_RING_FDS, &update, 1);
@@ -105,8 +107,8 @@ void Ring::Enter(unsigned min_complete, Nanos timeout) {
   if (!waiting_.empty()) timeout = 0;  // more submissions are due at once
   __kernel_timespec until = {};
   __kernel_timespec* bound = nullptr;
-  // A zero timespec bounds a wait for completions that come inline anyway; the kernel sets a timer (15 us) only when one
-  // of them is missing.
+  // A zero timespec bounds a wait for completions that come inline anyway; the kernel sets a timer (15 us) only when
+  // one of them is missing.
   if (timeout > 0 || (timeout == 0 && min_complete > 0)) {
     until.tv_sec = timeout / 1'000'000'000;
     until.tv_nsec = timeout % 1'000'000'000;

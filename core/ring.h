@@ -32,7 +32,7 @@ class Ring {
   struct Options {
     unsigned sq_entries = 1024;  // 64 B each; a full queue costs one more enter
     unsigned cq_entries = 8192;  // 16 B each; also the most buckets (256) of the kernel's table of polled requests
-    std::string features_off;    // ForceOff's list
+    std::string features_off = {};  // ForceOff's list
   };
 
   // Errors name the cause and what to type (ExplainRingSetup).

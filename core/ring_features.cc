@@ -43,8 +43,10 @@ absl::Status ForceOff(const std::string& off, RingFeatures* found) {
       known = true;
     }
     if (!known) {
-      return absl::InvalidArgumentError(absl::StrCat("'", part, "' is not a ring feature that can be switched off; known are "
-                                                     "no_iowait, registered_ring, fd_install"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", part,
+                       "' is not a ring feature that can be switched off; known are no_iowait, registered_ring, "
+                       "fd_install"));
     }
   }
   return absl::OkStatus();
@@ -56,23 +58,26 @@ absl::Status ExplainRingSetup(int error, int disabled, uint64_t memlock) {
       if (disabled > 0) {
         return absl::PermissionDeniedError(
             absl::StrCat("io_uring is switched off on this machine (kernel.io_uring_disabled = ", disabled,
-                         "); as root: sysctl -w kernel.io_uring_disabled=0"));
+                         "); as root: sysctl -w kernel.io_uring_disabled=0",
+                         disabled == 1 ? ", or put this user's group id into kernel.io_uring_group" : ""));
       }
       return absl::PermissionDeniedError(
           "io_uring is refused by a seccomp filter (containers' default profiles do that); allow io_uring_setup, "
           "io_uring_enter and io_uring_register in the profile, e.g. docker run --security-opt seccomp=PROFILE.json");
     case ENOSYS:
       return absl::UnimplementedError(
-          "this kernel has no io_uring, or a seccomp filter hides it; run Linux 6.10 or newer (uname -r tells), and in a "
-          "container allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile");
+          "this kernel has no io_uring, or a seccomp filter hides it; run Linux 6.10 or newer (uname -r tells), and in "
+          "a container allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile");
     case ENOMEM:
       return absl::ResourceExhaustedError(absl::StrCat(
           "no memory for an io_uring: since Linux 6.14 its queues count as locked memory, of which this user may have ",
-          memlock / 1024, " KB; raise it with ulimit -l unlimited, LimitMEMLOCK=infinity (systemd) or "
+          memlock == RLIM_INFINITY ? "any amount" : absl::StrCat(memlock / 1024, " KB"),
+          "; raise it with ulimit -l unlimited, LimitMEMLOCK=infinity (systemd) or "
           "--ulimit memlock=-1 (docker), or use fewer --shards"));
     case EINVAL:
       return absl::FailedPreconditionError(
-          "this kernel's io_uring is too old (it refused SINGLE_ISSUER with DEFER_TASKRUN, which 6.1 has); run Linux 6.10 or newer");
+          "this kernel's io_uring is too old (it refused SINGLE_ISSUER with DEFER_TASKRUN, which 6.1 has); run Linux "
+          "6.10 or newer");
     case EMFILE:
     case ENFILE:
       return absl::ResourceExhaustedError(

@@ -15,7 +15,7 @@ Shard::Shard(const Options& options)
     : id_(options.id),
       clock_(options.clock),
       now_(options.clock->Now()),
-      frames_(&accounting_),
+      frames_(&accounting_, options.frames_max),
       buffers_(&accounting_),
       wheel_(now_ / 1'000'000),
       mailbox_(options.mailbox_capacity) {
@@ -53,32 +53,34 @@ void Shard::OnAwake() {
 
 Nanos Shard::WaitBound(Nanos longest_wait) const {
   const int64_t next_ms = wheel_.NextMs();
-  if (next_ms == INT64_MAX) return longest_wait;
-  const Nanos wait = std::max<Nanos>(next_ms * 1'000'000 - now_, 0);
+  if (next_ms > INT64_MAX / kNanosPerMs) return longest_wait;  // nothing armed, or beyond what the clock can say
+  const Nanos wait = std::max<Nanos>(next_ms * kNanosPerMs - now_, 0);
   return longest_wait < 0 ? wait : std::min(wait, longest_wait);
 }
 
 void Shard::RunTurn(Nanos longest_wait) {
   Enter enter(this);
   counters_.Add(ShardCount::kTurns);
-  SendWaitingMail();
+  if (mail_refused_.load(std::memory_order_relaxed) != 0) {
+    counters_.Add(ShardCount::kMailFull, mail_refused_.exchange(0, std::memory_order_relaxed));
+  }
+  if (!waiting_mail_.empty()) SendWaitingMail();
   DeliverMail();
   counters_.Add(ShardCount::kTimersExpired, wheel_.Advance(now_ms(), kTimersPerTurn));
   RunRunnable();
   const bool more = turn_end_ != nullptr && turn_end_->OnTurnEnd();
 
   // Mail that waits for room elsewhere is tried again within a millisecond.
-  Nanos wait = waiting_mail_.empty() ? longest_wait : 1'000'000;
-  if (more || !runnable_.empty() || !mailbox_.PrepareSleep()) {
-    wait = 0;
-  } else {
-    wait = WaitBound(wait);
-  }
-  if (stopping()) wait = 0;
+  Nanos wait = WaitBound(longest_wait);
+  if (!waiting_mail_.empty()) wait = wait < 0 ? kNanosPerMs : std::min(wait, kNanosPerMs);
+  if (more || !runnable_.empty() || stopping()) wait = 0;
+  // Only who sleeps needs a wake-up: a shard that is busy all the time costs its senders no system call.
+  if (wait != 0 && !mailbox_.PrepareSleep()) wait = 0;
   port_->Poll(wait, this);
 }
 
 void Shard::Run() {
+  now_ = clock_->Now();  // set-up may have been long ago
   while (!stopping()) RunTurn();
 }
 
@@ -88,6 +90,12 @@ void Shard::Stop() {
 }
 
 bool Shard::Post(Mail&& mail) {
+  if (TryPost(mail)) return true;
+  mail_refused_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+bool Shard::TryPost(Mail& mail) {
   switch (mailbox_.Push(mail)) {
     case Mailbox::Pushed::kFull: return false;
     case Mailbox::Pushed::kMustWake: port_->Wake(); return true;
@@ -97,17 +105,20 @@ bool Shard::Post(Mail&& mail) {
 }
 
 void Shard::PostAlways(Shard* to, Mail mail) {
-  if (waiting_mail_.empty() && to->Post(std::move(mail))) return;
+  auto queue = std::find_if(waiting_mail_.begin(), waiting_mail_.end(), [to](const Waiting& w) { return w.to == to; });
+  if (queue == waiting_mail_.end()) {
+    if (to->TryPost(mail)) return;
+    queue = waiting_mail_.insert(queue, Waiting{to, {}});
+  }
   counters_.Add(ShardCount::kMailWaited);
-  waiting_mail_.push_back({to, std::move(mail)});
+  queue->mail.push_back(std::move(mail));
 }
 
 void Shard::SendWaitingMail() {
-  while (!waiting_mail_.empty()) {
-    Waiting& first = waiting_mail_.front();
-    if (!first.to->Post(std::move(first.mail))) return;
-    waiting_mail_.pop_front();
+  for (Waiting& queue : waiting_mail_) {
+    while (!queue.mail.empty() && queue.to->TryPost(queue.mail.front())) queue.mail.pop_front();
   }
+  std::erase_if(waiting_mail_, [](const Waiting& queue) { return queue.mail.empty(); });
 }
 
 void Shard::DeliverMail() {

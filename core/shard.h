@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <list>
 #include <utility>
 #include <vector>
 
@@ -34,7 +35,7 @@
 
 namespace mooring::core {
 
-enum class ShardCount : uint8_t { kTurns, kMailDelivered, kMailWaited, kTimersExpired, kResumed, kCount };
+enum class ShardCount : uint8_t { kTurns, kMailDelivered, kMailFull, kMailWaited, kTimersExpired, kResumed, kCount };
 
 // A timer that calls a function when it expires: TimerKind::kFunction.
 struct CallTimer : Timer {
@@ -52,6 +53,7 @@ class Shard final : private EventPort::Sleeper {
     uint32_t id = 0;  // below 1,024: ConnectionId has ten bits for it
     Clock* clock = nullptr;
     uint32_t mailbox_capacity = 1024;
+    uint32_t frames_max = 1u << 22;  // coroutine frames of each size class
   };
 
   // What the layer above hangs into the turn.
@@ -97,9 +99,11 @@ class Shard final : private EventPort::Sleeper {
     Shard* const before_;
   };
 
-  // Runs `mail` in a turn of this shard. From any thread; false, with `mail` untouched, when the box is full.
+  // Runs `mail` in a turn of this shard. From any thread; false, with `mail` untouched, when the box is full (counted at
+  // this shard's next turn).
   bool Post(Mail&& mail);
-  // From a turn of this shard to `to`: never lost; waits here while the other's box is full.
+  // From a turn of this shard to `to`: never lost, in order; waits here while the other's box is full, and holds no
+  // third shard's mail up.
   void PostAlways(Shard* to, Mail mail);
 
   // Next turn, or later in this one. No duplicates are looked for.
@@ -132,13 +136,14 @@ class Shard final : private EventPort::Sleeper {
   };
   struct Waiting {
     Shard* to;
-    Mail mail;
+    std::deque<Mail> mail;
   };
 
   void OnAwake() override;
   void Trim();
   void DeliverMail();
   void SendWaitingMail();
+  bool TryPost(Mail& mail);
   void RunRunnable();
   Nanos WaitBound(Nanos longest_wait) const;
 
@@ -157,10 +162,11 @@ class Shard final : private EventPort::Sleeper {
   Mailbox mailbox_;
   std::vector<Runnable> runnable_;
   std::vector<Runnable> running_;
-  std::deque<Waiting> waiting_mail_;
+  std::list<Waiting> waiting_mail_;  // a queue for each shard whose box was full, in the order they came up
   CallTimer trim_timer_;
   std::exception_ptr root_error_;
   std::atomic<bool> stop_{false};
+  std::atomic<uint64_t> mail_refused_{0};  // by any thread, since the last turn; counters_ has one writer
   CounterSet<ShardCount> counters_;
 };
 

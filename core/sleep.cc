@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/sleep.h"
 
+#include <algorithm>
+#include <limits>
+
 namespace mooring::core {
 namespace {
 
-// A deadline `duration` from now, rounded up to a whole millisecond.
+// A deadline `duration` from now, rounded up to a whole millisecond; "for ever" is the end of the clock.
 int64_t DeadlineMs(const Shard& shard, Nanos duration) {
-  return (shard.now() + duration + 999'999) / 1'000'000;
+  const Nanos longest = std::numeric_limits<Nanos>::max() - shard.now() - (kNanosPerMs - 1);
+  return (shard.now() + std::clamp<Nanos>(duration, 0, longest) + (kNanosPerMs - 1)) / kNanosPerMs;
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 // by returning, not by a call, so a loop over a million such children runs on a flat stack with every compiler.
 //
 // Frames come from the shard's FramePool. A child whose frame finds no memory raises std::bad_alloc where it is
-// awaited, as operator new would; a root says so by Started() == false.
+// awaited, as operator new would; a root says so by Start() == false.
 //
 // Threads:  one shard, inside its turn.
 // Owns:     its frame until it has started; a frame that has started ends by itself, never by ~Task.

@@ -159,12 +159,12 @@ class Connection {
   uint32_t read_max_ = 0;                   // of the read under way; while lingering: when it began
   uint32_t read_parameter_ = 0;             // its count or terminator; while lingering: bytes discarded
   uint16_t listener_ = 0;
-  State state_ = State::kConnecting;
+  State state_ : 4 = State::kConnecting;
+  ReadMode read_mode_ : 4 = ReadMode::kNone;
   CloseCause cause_ = CloseCause::kNone;
-  ReadMode read_mode_ = ReadMode::kNone;
-  ReadReason read_reason_ = ReadReason::kNone;  // of the completed read
-  uint8_t drain_looks_ = 0;
-  uint8_t retained_ = 0;  // receive blocks charged to it, those of its parked leases too
+  ReadReason read_reason_ : 3 = ReadReason::kNone;  // of the completed read
+  uint8_t drain_looks_ : 5 = 0;
+  uint16_t retained_ = 0;  // receive blocks charged to it, those of its parked leases too; at most all there are
 };
 static_assert(sizeof(Connection) == 128, "the memory budget of an idle connection");
 

@@ -59,10 +59,10 @@ void* Engine::Area(uint32_t slot, uint32_t generation_low24) {
 
 ConnId Engine::OnAccept(ListenerId listener, bool credit_taken) {
   if (!credit_taken) ++unasked_;
-  Connection* conn = connections_.Acquire();
+  Connection* conn = cut_ ? nullptr : connections_.Acquire();
   if (conn == nullptr) {
     ++returned_;
-    counters_.Add(EngineCount::kAcceptSlabFull);
+    counters_.Add(cut_ ? EngineCount::kAcceptAfterCut : EngineCount::kAcceptSlabFull);
     return kNoConn;
   }
   counters_.Add(EngineCount::kAccepted);
@@ -134,6 +134,7 @@ void Engine::Settle(Connection& conn) {
   if (conn.state_ == State::kOpen || conn.state_ == State::kClosing) {
     if (conn.output_ != nullptr) {
       if (!conn.Has(Connection::kSending)) StartSend(conn, SendMode::kTry);
+      if (conn.state_ == Connection::State::kClosing) ArmAt(conn, conn.last_activity_s_ + kLingerTotalSeconds + 1);
     } else if (conn.state_ == State::kClosing) {
       StartClose(conn);
     } else if (conn.Has(Connection::kShutdownDue) && !conn.Has(Connection::kShutdownSent)) {
@@ -203,7 +204,7 @@ void Engine::MaybeRelease(Connection& conn) {
   retained_ -= conn.retained_;  // leases that the service keeps beyond its connection are charged to nobody
   shard_->wheel().Cancel(&conn.timer_);
   shard_->ArmTrim();
-  ++returned_;
+  if (!conn.Has(Connection::kOutbound)) ++returned_;  // an outbound one took no credit
   counters_.Add(EngineCount::kReleased);
   live_counter_.Add(static_cast<uint64_t>(-1));
   connections_.Release(&conn);
@@ -214,6 +215,8 @@ void Engine::OnServiceDone(core::CancelScope* scope, std::exception_ptr error) {
   conn.Unset(Connection::kTask);
   if (error != nullptr) {
     End(conn, CloseCause::kServiceFailed, /*abort=*/true);
+  } else if (conn.read_reason_ == ReadReason::kTooLong) {
+    End(conn, CloseCause::kTooLong, /*abort=*/false);
   } else {
     conn.Close();
   }
@@ -265,7 +268,9 @@ bool Engine::OnTurnEnd() {
   if (any) shard_->ArmTrim();
   SettleCredit();
   if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
-  return !next_turn_.empty() || drain_looking_;
+  // What settling gave back may have ended the pressure after it was looked at.
+  const bool relieved = pressure_ && retained_ < kRetainedPerShard;
+  return !next_turn_.empty() || drain_looking_ || relieved;
 }
 
 bool Engine::OnTrim() { return connections_.Trim(); }

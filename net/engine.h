@@ -51,6 +51,7 @@ enum class EngineCount : uint8_t {
   kSendsBlocked,         // first attempts that did not take all
   kPauses,               // the transport was told to stop reading one connection
   kAcceptSlabFull,
+  kAcceptAfterCut,       // came out of the queue when the drain's deadline had passed
   kAcceptErrors,
   kWritesAfterClose,
   kWritesDropped,        // over the cap, with drop_when_full
@@ -69,6 +70,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   static constexpr uint32_t kLingerTotalSeconds = 30;
   static constexpr uint32_t kLingerBytes = 256 << 10;
   static constexpr uint8_t kDrainLooks = 16;
+  static constexpr uint8_t kDrainLooksAgain = 4;         // of them, after a time in which the connection was not read
   static constexpr int64_t kRefuseMs = 200;              // between refusing new handshakes and closing a listener
 
   struct Options {
@@ -244,6 +246,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   uint32_t listeners_open_ = 0;
 
   bool draining_ = false;
+  bool cut_ = false;
   std::function<void()> on_drained_;
   bool drain_looking_ = false;  // some connection has not had its notice: the next turn must not wait
   uint32_t drain_looks_ = 0;

@@ -126,10 +126,11 @@ void Engine::StopListener(Listener& listener) {
   transport_->StopAccept(listener.id, /*empty_queue=*/true);
 }
 
-// One look at all connections that have not had their notice. A connection has been read to the end when a Poll that
-// began with its receive armed left nothing behind; the look before that Poll is its first, the one after it its second.
-// The kernel hands over a bounded part of what it holds in each turn, so a busy shard gets more looks the more
-// connections it has, and then goes on without waiting for peers that never stop.
+// One look at all connections that have not had their notice, but for those that are not read: they resume, or are cut.
+// A connection has been read to the end when a Poll that began with its receive armed left nothing behind; the look
+// before that Poll is its first, the one after it its second. The kernel hands over a bounded part of what it holds in
+// each turn, so a busy shard gets more looks the more connections it has, and then goes on without waiting for peers
+// that never stop.
 void Engine::DrainTurn() {
   ++drain_looks_;
   const bool to_end = transport_->ReadToEnd();
@@ -137,6 +138,11 @@ void Engine::DrainTurn() {
   drain_looking_ = false;
   connections_.ForEach([&](Connection* conn) {
     if (conn->state_ != Connection::State::kOpen || conn->Has(Connection::kDrainNoticed)) return;
+    if (conn->Has(Connection::kReadingOff | Connection::kPaused)) {
+      // Nobody looks at it now. What it holds back comes in the first few turns that read it again.
+      conn->drain_looks_ = std::min<uint8_t>(conn->drain_looks_, kDrainLooks - kDrainLooksAgain);
+      return;
+    }
     if (conn->drain_looks_ < kDrainLooks) ++conn->drain_looks_;
     const bool looked = conn->drain_looks_ >= 2 && (to_end || (enough && conn->drain_looks_ >= kDrainLooks));
     if (!looked) {
@@ -150,7 +156,6 @@ void Engine::DrainTurn() {
 // Nothing while the connection is not ready for it: something received has not been delivered, or a message has begun.
 void Engine::Notice(Connection& conn) {
   if (conn.input_ != nullptr && !conn.input_->parked.empty()) return;
-  if (conn.Has(Connection::kReadingOff) && !conn.Has(Connection::kPaused)) return;
   if (conn.Has(Connection::kTask)) {
     conn.Set(Connection::kDrainDue);  // a task that is elsewhere hears it from its next read
     if (conn.Has(Connection::kNoReader) || Reader::Begun(conn)) return;
@@ -164,6 +169,7 @@ void Engine::Notice(Connection& conn) {
 
 uint32_t Engine::CutAll() {
   uint32_t cut = 0;
+  cut_ = true;
   for (auto& listener : listeners_) {
     shard_->wheel().Cancel(&listener->timer);
     if (listener->listening) transport_->StopAccept(listener->id, /*empty_queue=*/false);

@@ -44,7 +44,13 @@ void Engine::OnDeadline(Connection& conn) {
       transport_->AskOutQueue(conn.handle);  // the answer decides
     }
   }
-  if (conn.state_ != State::kOpen) return;
+  if (conn.state_ == State::kClosing) {
+    // A peer that takes nothing of what is queued for it is not waited for longer than one that does not answer our FIN.
+    const uint32_t due = conn.last_activity_s_ + kLingerTotalSeconds + 1;
+    if (now < due) return ArmAt(conn, due);
+    counters_.Add(EngineCount::kLingerExpired);
+    return End(conn, CloseCause::kWriteStalled, /*abort=*/true);  // the cause it closes for stays
+  }
 
   if (conn.input_ != nullptr && conn.input_->deadline_ms != 0) {
     if (shard_->now_ms() >= conn.input_->deadline_ms) {

@@ -89,7 +89,9 @@ class Transport : public core::EventPort {
  public:
   static constexpr unsigned kGatherMax = 64;           // pieces of one Send
   static constexpr unsigned kAcceptsPerPoll = 64;
-  static constexpr unsigned kKernelBatch = 33;         // receive blocks of one connection in one Poll, at most
+  // Receive blocks that a kernel delivers of one connection before it turns to the next. It may come back to it within
+  // one Poll, so only the blocks that are published bound what one connection gets in a Poll.
+  static constexpr unsigned kKernelBatch = 33;
 
   // Listeners. Takes over `listen_fd`, bound and listening; accepting starts stopped. `backlog` is what listen(2) was given.
   virtual void Listen(ListenerId listener, int listen_fd, int backlog) = 0;
@@ -103,7 +105,7 @@ class Transport : public core::EventPort {
   // Connects `id`, whose area is zeroed, to `to`, from `from` (empty: any; port 0: any port). Reading starts by itself.
   virtual void Connect(ConnId id, const Address& to, const Address& from) = 0;
 
-  // Off: at most kKernelBatch blocks may still come. On again: what the kernel holds comes next.
+  // Off: what the Poll under way delivers may still come. On again: what the kernel holds comes next.
   virtual void SetReading(ConnId id, bool on) = 0;
   // The reader took bytes: opens a user-space stack's window; nothing on kernel sockets.
   virtual void Consumed(ConnId id, uint32_t bytes) = 0;
@@ -130,7 +132,7 @@ class Transport : public core::EventPort {
 struct TransportOptions {
   uint32_t connections_max = 1024;       // direct slots of this shard's table
   uint32_t shards = 1;                   // of the process: some bounds are shared out
-  std::string features_off;              // core::ForceOff's list
+  std::string features_off = {};         // core::ForceOff's list
   unsigned sq_entries = 1024;
   unsigned cq_entries = 8192;
 };

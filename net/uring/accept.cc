@@ -258,8 +258,9 @@ void UringTransport::DeliverAccept(ListenerId listener, const Listener& l, uint3
   UringArea& area = AreaOf(id);
   area.generation = id.generation;
   area.direct_plus_one = direct + 1;
-  area.flags = static_cast<uint16_t>(UringArea::kReadWanted | (l.ipv6 ? UringArea::kIpv6 : 0));
-  ArmReceive(id, area, true);
+  area.Set(UringArea::kReadWanted);
+  if (l.ipv6) area.Set(UringArea::kIpv6);
+  ArmReceive(id, area);
   events_->OnOpen(id);
 }
 

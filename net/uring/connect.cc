@@ -48,7 +48,8 @@ void UringTransport::Connect(ConnId id, const Address& to, const Address& from) 
   counters_.Add(TransportCount::kConnects);
   UringArea& area = AreaOf(id);
   area.generation = id.generation;
-  area.Set(UringArea::kReadWanted | (to.family() == AF_INET6 ? UringArea::kIpv6 : 0u));
+  area.Set(UringArea::kReadWanted);
+  if (to.family() == AF_INET6) area.Set(UringArea::kIpv6);
   const int fd = FreeSlots() == 0 ? -ENFILE : OpenSocket(kernel_, to, from);
   if (fd < 0) {
     counters_.Add(TransportCount::kConnectErrors);
@@ -100,7 +101,7 @@ void UringTransport::OnConnectCompletion(int result, ConnId id, UringArea& area)
   ReleaseScratch(area);
   if (result < 0) counters_.Add(TransportCount::kConnectErrors);
   if (area.leaving()) return;
-  if (result >= 0 && area.Is(UringArea::kReadWanted)) ArmReceive(id, area, true);
+  if (result >= 0 && area.Is(UringArea::kReadWanted)) ArmReceive(id, area);
   events_->OnConnect(id, result);
 }
 

@@ -14,11 +14,17 @@
 
 namespace mooring::net::uring {
 
-void UringTransport::ArmReceive(ConnId id, UringArea& area, bool poll_first) {
+// Never with POLL_FIRST: a receive that is armed behind bytes and a reset would read the bytes and wait for a wake-up that
+// has already been; without it the second look finds the reset (6.18). An empty group would fail it at once, though, so
+// then it waits for a block in our list.
+void UringTransport::ArmReceive(ConnId id, UringArea& area) {
+  if (group_.published() == 0) {
+    area.Set(UringArea::kStarved);
+    starved_.push_back(id);
+    return;
+  }
   io_uring_sqe* sqe = ring_->NextSqe();
   io_uring_prep_recv_multishot(sqe, area.direct(), nullptr, 0, 0);
-  // Without POLL_FIRST an empty group fails the receive although nothing has come yet.
-  if (poll_first) sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = ReceiveGroup::kGroupId;
   Begin(sqe, Op::kReceive, id, area);
@@ -45,7 +51,7 @@ void UringTransport::SetReading(ConnId id, bool on) {
   area.Set(UringArea::kReadWanted);
   // One that is armed still is being cancelled: its terminal completion arms the next.
   if (!area.Is(UringArea::kReceiveArmed | UringArea::kReceiveEnded | UringArea::kConnecting)) {
-    ArmReceive(id, area, true);
+    ArmReceive(id, area);
   }
 }
 
@@ -85,7 +91,7 @@ void UringTransport::OnReceiveTerminal(int result, ConnId id, UringArea& area) {
   }
   if (result > 0 || result == -ECANCELED || result == -EINTR) {
     if (result > 0) counters_.Add(TransportCount::kReceiveRearmed);
-    if (area.Is(UringArea::kReadWanted)) ArmReceive(id, area, true);
+    if (area.Is(UringArea::kReadWanted)) ArmReceive(id, area);
     return;
   }
   area.Set(UringArea::kReceiveEnded);
@@ -100,7 +106,7 @@ void UringTransport::ArmStarved() {
     auto* area = static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));
     if (area == nullptr || area->generation != id.generation || !area->Is(UringArea::kStarved)) continue;
     area->Clear(UringArea::kStarved);
-    ArmReceive(id, *area, false);
+    ArmReceive(id, *area);
     --blocks;
   }
 }

@@ -164,7 +164,7 @@ class UringTransport final : public Transport {
   void ResetAndClose(int direct);
 
   // receive.cc
-  void ArmReceive(ConnId id, UringArea& area, bool poll_first);
+  void ArmReceive(ConnId id, UringArea& area);
   void CancelReceive(ConnId id, UringArea& area);
   void OnReceiveCompletion(const io_uring_cqe& cqe, ConnId id, UringArea& area);
   void OnCancelMissed(const io_uring_cqe& cqe);

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/net/sim_server.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "net/address.h"
+#include "net/claim.h"
+
+namespace mooring::net {
+
+bool SeedGiven() { return std::getenv("MOORING_SEED") != nullptr; }
+
+uint64_t Seed(uint64_t otherwise) {
+  const char* given = std::getenv("MOORING_SEED");
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : otherwise;
+}
+
+SimServer::SimServer(uint64_t seed, const Options& options)
+    : world(seed, {.shards = options.shards, .mood = options.mood, .steps_max = options.steps_max}),
+      options_(options),
+      provider_(&world.kernel()) {
+  if (options_.credit != 0) credit_ = std::make_unique<Credit>(options_.credit);
+  shards_.resize(options_.shards);
+  std::vector<Engine*> engines;
+  for (uint32_t i = 0; i < options_.shards; ++i) {
+    core::Shard::Enter enter(&world.shard(i));
+    const uint32_t slab = options_.connections_max != 0 ? options_.connections_max : options_.slots + 64;
+    shards_[i].engine = std::make_unique<Engine>(
+        &world.shard(i),
+        Engine::Options{.connections_max = slab, .shards = options_.shards, .credit = credit_.get()});
+    auto transport = provider_.Open(&world.shard(i), shards_[i].engine->events(),
+                                    {.connections_max = options_.slots, .shards = options_.shards});
+    if (!transport.ok()) world.kernel().choices().Fail("%s", transport.status().ToString().c_str());
+    shards_[i].transport = *std::move(transport);
+    world.shard(i).SetPort(shards_[i].transport.get());
+    shards_[i].engine->SetTransport(shards_[i].transport.get());
+    engines.push_back(shards_[i].engine.get());
+  }
+  for (Part& part : shards_) part.engine->SetPeers(engines);
+}
+
+SimServer::~SimServer() {
+  CutAll();
+  world.RunFor(10'000);  // long enough for the pools to have given back what they will
+  ExpectNothingLeft();
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    core::Shard::Enter enter(&world.shard(i));
+    shards_[i].transport.reset();
+  }
+  for (const std::string& left : world.kernel().in_flight_at_exit()) {
+    // The wake-up of a shard waits for ever; nothing else may.
+    EXPECT_EQ(left.rfind("opcode 22 ", 0), 0u) << left;  // a read of its eventfd
+  }
+  for (Part& part : shards_) part.engine.reset();
+}
+
+ListenerId SimServer::AddProfile(const ServiceFactory& service, const ServiceOptions& options) {
+  ListenerId id = 0;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    core::Shard::Enter enter(&world.shard(i));
+    shards_[i].handlers.push_back(service());
+    id = shards_[i].engine->AddListener("sim", shards_[i].handlers.back().get(), options);
+  }
+  return id;
+}
+
+std::string SimServer::Listen(const ServiceFactory& service, const ServiceOptions& options) {
+  const ListenerId id = AddProfile(service, options);
+  auto claim = Claim::Take(&world.kernel(), *Address::Parse("127.0.0.1:0"),
+                           {.shards = static_cast<int>(options_.shards), .backlog = options_.backlog});
+  if (!claim.ok()) world.kernel().choices().Fail("%s", claim.status().ToString().c_str());
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    core::Shard::Enter enter(&world.shard(i));
+    shards_[i].engine->Listen(id, claim->Release(static_cast<int>(i)), options_.backlog);
+    world.shard(i).port()->Wake();
+  }
+  world.RunUntilIdle();
+  return claim->address().ToString();
+}
+
+sim::SimPeer* SimServer::ConnectNow(std::string_view at) {
+  sim::SimPeer* peer = Connect(at);
+  world.RunUntilIdle();
+  EXPECT_TRUE(peer->connected());
+  return peer;
+}
+
+uint64_t SimServer::Count(EngineCount which) const {
+  uint64_t sum = 0;
+  for (const Part& part : shards_) sum += part.engine->counters().Read(which);
+  return sum;
+}
+
+uint64_t SimServer::Cause(CloseCause which) const {
+  uint64_t sum = 0;
+  for (const Part& part : shards_) sum += part.engine->causes().Read(which);
+  return sum;
+}
+
+uint64_t SimServer::Causes() const {
+  uint64_t sum = 0;
+  for (int cause = 0; cause < static_cast<int>(CloseCause::kCount); ++cause) sum += Cause(static_cast<CloseCause>(cause));
+  return sum;
+}
+
+uint64_t SimServer::TransportCount(std::string_view name) const {
+  uint64_t sum = 0;
+  bool found = false;
+  for (const Part& part : shards_) {
+    part.transport->Count([&](std::string_view each, uint64_t value) {
+      if (each != name) return;
+      found = true;
+      sum += value;
+    });
+  }
+  EXPECT_TRUE(found) << "no counter " << name;
+  return sum;
+}
+
+uint32_t SimServer::live() const {
+  uint32_t sum = 0;
+  for (const Part& part : shards_) sum += part.engine->live();
+  return sum;
+}
+
+void SimServer::BeginDrain() {
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    OnShard(i, [](Engine& engine) { engine.BeginDrain([] {}); });
+  }
+}
+
+bool SimServer::drained() const {
+  bool all = true;
+  for (const Part& part : shards_) all &= part.engine->drained();
+  return all;
+}
+
+uint32_t SimServer::CutAll() {
+  uint32_t cut = 0;
+  for (size_t i = 0; i < shards_.size(); ++i) OnShard(i, [&](Engine& engine) { cut += engine.CutAll(); });
+  return cut;
+}
+
+void SimServer::ExpectNothingLeft() {
+  const uint64_t released = Count(EngineCount::kReleased);
+  EXPECT_EQ(live(), 0u);
+  EXPECT_EQ(Causes(), released) << "each connection has one cause, counted once";
+  EXPECT_EQ(Cause(CloseCause::kNone), 0u);
+  if (Cause(CloseCause::kConnectFailed) + Count(EngineCount::kConnected) == 0) {
+    EXPECT_EQ(released, Count(EngineCount::kAccepted));
+  }
+  EXPECT_EQ(TransportCount("stale"), 0u);
+  EXPECT_EQ(TransportCount("close_errors"), 0u);
+  if (credit_ != nullptr) EXPECT_EQ(credit_->left(), options_.credit);
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    core::Shard& shard = world.shard(i);
+    EXPECT_EQ(shards_[i].engine->retained_blocks(), 0u);
+    EXPECT_EQ(shards_[i].engine->live_counter().Read(), 0u);
+    EXPECT_EQ(shard.frames().live(), 0u);
+    EXPECT_EQ(shard.buffers().blocks_live(), 0u);
+    uint64_t published = 0;
+    shards_[i].transport->Count([&](std::string_view name, uint64_t value) {
+      if (name == "group_published") published += value;
+      if (name == "receives" || name == "receive_dropped") published -= value;
+    });
+    EXPECT_EQ(shard.buffers().receive_live(), published) << "all receive blocks but the published ones are back";
+    EXPECT_EQ(shard.wheel().armed(), 0u);
+    EXPECT_TRUE(shard.wheel().Validate());
+  }
+}
+
+}  // namespace mooring::net

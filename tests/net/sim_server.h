@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// SimServer: a whole server below main(): shards, engines, transports and listeners, over the simulated kernel.
+//
+//   SimServer server(seed, {.shards = 2});
+//   const std::string at = server.Listen(Callbacks<server::Echo>());
+//   auto* peer = server.Connect(at);
+//   peer->Send("abc");
+//   server.world.RunUntilIdle();
+//   EXPECT_EQ(peer->received(), "abc");
+//
+// When it goes it cuts what is left, and checks what has to be so after any test: each connection has one cause, every
+// slot, frame and block is back, no deadline is armed, nothing is in flight that should not be.
+//
+// Threads:  one.
+// Owns:     all of it. Peers are the kernel's.
+#ifndef MOORING_TESTS_NET_SIM_SERVER_H_
+#define MOORING_TESTS_NET_SIM_SERVER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/connection.h"
+#include "net/credit.h"
+#include "net/engine.h"
+#include "net/handler.h"
+#include "net/task_service.h"
+#include "net/transport.h"
+#include "net/uring/provider.h"
+#include "tests/sim/world.h"
+
+namespace mooring::net {
+
+// Makes a listener's handler, one for each shard.
+using ServiceFactory = std::function<std::unique_ptr<Handler>()>;
+
+template <class H, class... A>
+ServiceFactory Callbacks(A... arguments) {
+  return [=] { return std::make_unique<H>(arguments...); };
+}
+template <class F>
+ServiceFactory Coroutine(F service) {
+  return [=] { return std::make_unique<TaskService>(service); };
+}
+
+// MOORING_SEED, to replay one run, or `otherwise`. Tests print what they take.
+uint64_t Seed(uint64_t otherwise);
+bool SeedGiven();
+
+class SimServer {
+ public:
+  struct Options {
+    uint32_t shards = 1;
+    sim::Mood mood = sim::Mood::kSeeded;
+    uint32_t slots = 512;           // direct slots of a shard
+    uint32_t connections_max = 0;   // slots of a shard's slab; 0: some more than direct ones
+    int64_t credit = 0;             // connections of the process; 0: no cap
+    int backlog = 16;
+    uint64_t steps_max = 20'000'000;
+  };
+  explicit SimServer(uint64_t seed) : SimServer(seed, Options()) {}
+  SimServer(uint64_t seed, const Options& options);
+  ~SimServer();
+  SimServer(const SimServer&) = delete;
+
+  // The same service on all shards; where it listens.
+  std::string Listen(const ServiceFactory& service, const ServiceOptions& options = {});
+  // A profile for Engine::Connect.
+  ListenerId AddProfile(const ServiceFactory& service, const ServiceOptions& options = {});
+  sim::SimPeer* Connect(std::string_view at) { return world.kernel().Connect(at); }
+  // Connected, accepted, its service started.
+  sim::SimPeer* ConnectNow(std::string_view at);
+
+  // Calls f inside a shard, between turns.
+  template <class F>
+  void OnShard(size_t i, F&& f) {
+    core::Shard::Enter enter(&world.shard(i));
+    f(*shards_[i].engine);
+    world.shard(i).port()->Wake();
+  }
+  Engine& engine(size_t i = 0) { return *shards_[i].engine; }
+  core::Shard& shard(size_t i = 0) { return world.shard(i); }
+  size_t size() const { return shards_.size(); }
+
+  // Sums over the shards.
+  uint64_t Count(EngineCount which) const;
+  uint64_t Cause(CloseCause which) const;
+  uint64_t Causes() const;
+  uint64_t TransportCount(std::string_view name) const;
+  uint32_t live() const;
+
+  void BeginDrain();
+  bool drained() const;
+  uint32_t CutAll();
+
+  // Everybody is gone and time has passed: nothing is left over.
+  void ExpectNothingLeft();
+
+  sim::World world;
+
+ private:
+  struct Part {
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<Transport> transport;
+    std::vector<std::unique_ptr<Handler>> handlers;
+  };
+  const Options options_;
+  std::unique_ptr<Credit> credit_;
+  uring::UringProvider provider_;
+  std::vector<Part> shards_;
+};
+
+}  // namespace mooring::net
+
+#endif  // MOORING_TESTS_NET_SIM_SERVER_H_

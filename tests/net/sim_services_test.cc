@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thing at a time that a service or a peer may do, over the simulated kernel, each under several seeds.
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/sleep.h"
+#include "net/address.h"
+#include "server/echo.h"
+#include "server/line.h"
+#include "tests/net/sim_server.h"
+
+namespace mooring::net {
+namespace {
+
+using core::kNanosPerMs;
+using core::kNanosPerSecond;
+
+std::string Pattern(size_t bytes) {
+  std::string out(bytes, '\0');
+  for (size_t i = 0; i < bytes; ++i) out[i] = static_cast<char>('a' + i * 7 % 23);
+  return out;
+}
+
+class SimServices : public testing::TestWithParam<uint64_t> {
+ protected:
+  uint64_t seed() const { return Seed(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(Seeds, SimServices, testing::Range<uint64_t>(1, 13));
+
+TEST_P(SimServices, ALineIsFoundWhereverItIsSplit) {
+  SimServer server(seed());
+  const std::string at = server.Listen(Coroutine(server::Line));
+  const std::string text = "one\r\n\n\r\nfour\n";
+  for (size_t split = 0; split <= text.size(); ++split) {
+    auto* peer = server.ConnectNow(at);
+    peer->Send(text.substr(0, split));
+    server.world.RunUntilIdle();
+    peer->Send(text.substr(split));
+    server.world.RunUntilIdle();
+    EXPECT_EQ(peer->received(), "OK\nOK\nOK\nOK\n") << "split at " << split;
+    peer->Close();
+  }
+}
+
+TEST_P(SimServices, ALineOfExactlyTheLimitPassesAndOneMoreEndsTheConnection) {
+  SimServer server(seed());
+  const std::string at = server.Listen(Coroutine(server::Line));
+  auto* peer = server.ConnectNow(at);
+  peer->Send(std::string(server::kLineBytesMax, 'x') + "\r\n" + std::string(server::kLineBytesMax + 1, 'x') + "\r\nno\n");
+  server.world.RunUntilIdle();
+  EXPECT_EQ(peer->received(), "OK\n");
+  EXPECT_TRUE(peer->saw_fin());
+  peer->Close();
+  server.world.RunFor(1000);
+  EXPECT_EQ(server.Cause(CloseCause::kTooLong), 1u);
+}
+
+TEST_P(SimServices, ReadExactlyTakesMoreThanABlockHolds) {
+  SimServer server(seed());
+  std::string got;
+  const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
+    auto data = co_await conn.ReadExactly(50'000);
+    if (data) got = std::string(*data);
+    conn.Write("done");
+  }));
+  auto* peer = server.ConnectNow(at);
+  const std::string all = Pattern(50'000);
+  peer->Send(all.substr(0, 20'000));
+  server.world.RunUntilIdle();
+  EXPECT_EQ(server.shard().buffers().receive_live(), 64u) << "a half message holds no receive block";
+  peer->Send(all.substr(20'000));
+  server.world.RunUntilIdle();
+  EXPECT_EQ(got, all);
+  EXPECT_EQ(peer->received(), "done");
+}
+
+TEST_P(SimServices, TheTailBeforeTheEndIsPartial) {
+  SimServer server(seed());
+  ReadReason reason = ReadReason::kNone;
+  std::string tail;
+  const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
+    for (;;) {
+      auto line = co_await conn.ReadLine();
+      if (line) continue;
+      reason = line.reason;
+      tail = std::string(conn.Partial());
+      co_return;
+    }
+  }));
+  auto* peer = server.ConnectNow(at);
+  peer->Send("whole\nhalf");
+  peer->HalfClose();
+  server.world.RunUntilIdle();
+  EXPECT_EQ(reason, ReadReason::kEof);
+  EXPECT_EQ(tail, "half");
+  EXPECT_TRUE(peer->saw_fin());
+}
+
+core::Task<std::string> OneLine(Connection* conn) {
+  auto line = co_await conn->ReadLine();
+  co_return line ? std::string(*line) : std::string("none");
+}
+
+TEST_P(SimServices, AReadThatWasCancelledLosesNoByte) {
+  SimServer server(seed());
+  std::vector<std::string> got;
+  const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
+    for (int i = 0; i < 3; ++i) {
+      auto line = co_await core::WithDeadline(100 * kNanosPerMs, OneLine(&conn));
+      got.push_back(*line);
+    }
+  }));
+  auto* peer = server.ConnectNow(at);
+  peer->Send("fir");
+  server.world.RunFor(150);
+  peer->Send("st\nsecond\n");
+  server.world.RunFor(10);
+  EXPECT_EQ(got, (std::vector<std::string>{"none", "first", "second"}));
+}
+
+TEST_P(SimServices, AViewOutlivesTheResetWhileItsTaskIsElsewhere) {
+  SimServer server(seed());
+  std::string seen;
+  const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
+    auto line = co_await conn.ReadLine();
+    if (!line) co_return;
+    co_await core::Sleep(kNanosPerSecond);
+    seen = std::string(*line);
+  }));
+  auto* peer = server.ConnectNow(at);
+  peer->Send("a line\nand some");
+  server.world.RunUntilIdle();
+  peer->Reset();
+  server.world.RunFor(500);
+  EXPECT_EQ(seen, "");
+  server.world.RunFor(1000);
+  EXPECT_EQ(seen, "a line");
+  EXPECT_EQ(server.live(), 0u);
+}
+
+TEST_P(SimServices, ALoopThatIgnoresTooLongDoesNotFreezeItsShard) {
+  SimServer server(seed(), {.steps_max = 200'000});
+  const std::string echo = server.Listen(Callbacks<server::Echo>());
+  bool stop = false;
+  const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
+    while (!stop) {
+      auto line = co_await conn.ReadLine({.max_bytes = 10});
+      if (line.reason != ReadReason::kNone && line.reason != ReadReason::kTooLong) co_return;
+    }
+  }));
+  auto* peer = server.ConnectNow(at);
+  peer->Send(std::string(100, 'x'));
+  for (int i = 0; i < 1000; ++i) server.world.Step();
+  auto* other = server.Connect(echo);
+  other->Send("alive");
+  for (int i = 0; i < 5000 && other->received() != "alive"; ++i) server.world.Step();
+  EXPECT_EQ(other->received(), "alive");
+  stop = true;
+  server.world.RunUntilIdle();
+}
+
+TEST_P(SimServices, ARefusedOrUnusedConnectEndsOnce) {
+  SimServer server(seed());
+  struct Outbound final : Handler {
+    explicit Outbound(std::vector<std::string>* to) : log(to) {}
+    void OnOpen(Connection& conn) override {
+      log->push_back("open");
+      conn.Write("hello");
+    }
+    void OnData(Connection& conn, alloc::Lease data) override {
+      log->push_back(std::string(data.view()));
+      conn.Close();
+    }
+    void OnClose(Connection& conn, CloseCause cause) override {
+      log->push_back(Name(cause));
+      EXPECT_EQ(conn.connect_error(), cause == CloseCause::kConnectFailed ? ECONNREFUSED : 0);
+    }
+    std::vector<std::string>* log;
+  };
+  std::vector<std::string> log;
+  const std::string at = server.Listen([] {
+    struct Whole final : Handler {
+      void OnData(Connection& conn, alloc::Lease data) override { conn.Write(std::move(data)); }
+    };
+    return std::make_unique<Whole>();
+  });
+  const ListenerId profile = server.AddProfile(Callbacks<Outbound>(&log));
+  server.OnShard(0, [&](Engine& engine) { engine.Connect(profile, *Address::Parse("127.0.0.1:9"), {}); });
+  server.world.RunUntilIdle();
+  EXPECT_EQ(log, (std::vector<std::string>{"connect_failed"}));
+  log.clear();
+  server.OnShard(0, [&](Engine& engine) { engine.Connect(profile, *Address::Parse(at), {}); });
+  server.world.RunFor(1000);
+  ASSERT_GE(log.size(), 3u);
+  EXPECT_EQ(log.front(), "open");
+  EXPECT_EQ(log.back(), "service");
+  log.clear();
+  server.OnShard(0, [&](Engine& engine) { engine.Connect(profile, *Address::Parse(at), {})->Close(); });
+  server.world.RunFor(1000);
+  EXPECT_EQ(log.size(), 1u);
+  EXPECT_EQ(server.live(), 0u);
+}
+
+TEST_P(SimServices, WhatThrowsEndsItsOwnConnectionOnly) {
+  SimServer server(seed());
+  struct Thrower final : Handler {
+    void OnData(Connection&, alloc::Lease) override { throw std::runtime_error("callback"); }
+  };
+  const std::string callbacks = server.Listen(Callbacks<Thrower>());
+  const std::string tasks = server.Listen(Coroutine([](Connection& conn) -> core::Task<> {
+    co_await conn.Read();
+    throw std::runtime_error("task");
+  }));
+  const std::string echo = server.Listen(Callbacks<server::Echo>());
+  auto* fine = server.ConnectNow(echo);
+  for (const std::string& at : {callbacks, tasks}) {
+    auto* peer = server.ConnectNow(at);
+    peer->Send("x");
+    server.world.RunUntilIdle();
+    EXPECT_TRUE(peer->saw_reset());
+  }
+  fine->Send("still here");
+  server.world.RunUntilIdle();
+  EXPECT_EQ(fine->received(), "still here");
+  EXPECT_EQ(server.Cause(CloseCause::kServiceFailed), 2u);
+}
+
+TEST_P(SimServices, TheCapIsExactOverShardsAndEverybodyIsServedInTheEnd) {
+  constexpr int kCap = 5;
+  SimServer server(seed(), {.shards = 3, .credit = kCap, .backlog = 64});
+  const std::string at = server.Listen(Callbacks<server::Echo>());
+  std::vector<sim::SimPeer*> peers;
+  for (int i = 0; i < 30; ++i) {
+    peers.push_back(server.Connect(at));
+    peers.back()->CloseOnEof();
+    peers.back()->Send("hello");
+  }
+  uint32_t most = 0;
+  int served = 0;
+  for (int steps = 0; steps < 2'000'000 && served < 30; ++steps) {
+    if (!server.world.Step()) server.world.MoveClock(server.world.clock().Now() + kNanosPerMs);
+    most = std::max(most, server.live());
+    for (auto*& peer : peers) {
+      if (peer == nullptr || peer->received() != "hello") continue;
+      peer->HalfClose();
+      peer = nullptr;
+      ++served;
+    }
+  }
+  EXPECT_EQ(served, 30);
+  EXPECT_LE(most, static_cast<uint32_t>(kCap));
+}
+
+TEST_P(SimServices, AnIdleDeadlineAndAStalledWriteEndTheirConnections) {
+  SimServer server(seed());
+  const std::string at = server.Listen(Callbacks<server::Echo>(), {.idle_timeout_s = 5, .write_stall_s = 10});
+  auto* idle = server.ConnectNow(at);
+  auto* stalled = server.ConnectNow(at);
+  stalled->Stall();
+  stalled->Send(Pattern(3'000'000));
+  server.world.RunFor(4'000);
+  EXPECT_EQ(server.live(), 2u);
+  server.world.RunFor(4'000);
+  EXPECT_TRUE(idle->saw_fin());
+  EXPECT_EQ(server.Cause(CloseCause::kWriteStalled), 0u);
+  server.world.RunFor(25'000);
+  EXPECT_EQ(server.Cause(CloseCause::kIdle), 1u);
+  EXPECT_EQ(server.Cause(CloseCause::kWriteStalled), 1u);
+  EXPECT_EQ(server.live(), 0u);
+}
+
+TEST_P(SimServices, BeyondTheHardCapAConnectionIsClosedOrTheWriteIsDropped) {
+  SimServer server(seed());
+  struct Flood final : Handler {
+    void OnOpen(Connection& conn) override {
+      EXPECT_TRUE(conn.Write(std::string(2000, 'x')));  // taken whole
+      EXPECT_FALSE(conn.Write("one more"));
+    }
+    void OnData(Connection&, alloc::Lease) override {}
+  };
+  ServiceOptions options = {.queue_cap_bytes = 1000};
+  const std::string closing = server.Listen(Callbacks<Flood>(), options);
+  options.drop_when_full = true;
+  const std::string dropping = server.Listen(Callbacks<Flood>(), options);
+  auto* closed = server.ConnectNow(closing);
+  auto* dropped = server.ConnectNow(dropping);
+  EXPECT_TRUE(closed->saw_reset());
+  EXPECT_EQ(dropped->received().size(), 2000u);
+  EXPECT_EQ(server.Count(EngineCount::kWritesDropped), 1u);
+  EXPECT_EQ(server.Cause(CloseCause::kQueueFull), 1u);
+}
+
+TEST_P(SimServices, AStaleHandleFindsNobody) {
+  SimServer server(seed());
+  struct Noter final : Handler {
+    explicit Noter(std::vector<ConnectionId>* to) : ids(to) {}
+    void OnOpen(Connection& conn) override { ids->push_back(conn.id()); }
+    void OnData(Connection& conn, alloc::Lease) override { conn.Abort(); }
+    std::vector<ConnectionId>* ids;
+  };
+  std::vector<ConnectionId> ids;
+  const std::string at = server.Listen(Callbacks<Noter>(&ids));
+  server.ConnectNow(at)->Send("x");
+  server.world.RunUntilIdle();
+  server.ConnectNow(at);
+  ASSERT_EQ(ids.size(), 2u);
+  EXPECT_EQ(ids[0].slot(), ids[1].slot());
+  server.OnShard(0, [&](Engine& engine) {
+    EXPECT_EQ(engine.Find(ids[0]), nullptr);
+    EXPECT_NE(engine.Find(ids[1]), nullptr);
+  });
+}
+
+}  // namespace
+}  // namespace mooring::net

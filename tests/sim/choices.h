@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Choices: everything that the simulated kernel may decide one way or another, decided by a seed.
+//
+// Each decision has its own name, so that RULES.md can say why the real kernel may take it too, and so that a test can
+// switch single ones. A calm one never varies: whole segments, whole buffers, first in first out; with it the
+// simulation answers like an idle real machine.
+//
+// Threads:  one.
+#ifndef MOORING_TESTS_SIM_CHOICES_H_
+#define MOORING_TESTS_SIM_CHOICES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+namespace mooring::sim {
+
+// Where a fault can be put in: the named call or operation then fails with the error that the fault function returns.
+enum class FaultSite : uint8_t { kRingSetup, kRingEnter, kSocket, kBind, kListen, kAccept, kInstall, kReceive, kSend };
+
+class Choices {
+ public:
+  explicit Choices(uint64_t seed, bool calm = false);
+  Choices(const Choices&) = delete;
+
+  uint64_t seed() const { return seed_; }
+  bool calm() const { return calm_; }
+
+  uint64_t Random();                // splitmix64
+  size_t Pick(size_t n);            // 0 <= result < n; REQUIRES n > 0. Calm: 0
+  bool Chance(unsigned percent);    // calm: false
+  size_t Between(size_t low, size_t high);
+
+  // A number of bytes out of 1..available, often all of them, often very few. Calm: all.
+  size_t Some(size_t available);
+
+  size_t ReceiveChunk(size_t available) { return Some(available); }     // into one receive block
+  size_t SendTake(size_t room) { return Some(room); }                   // of one send
+  size_t Segment(size_t deliverable) { return Some(deliverable); }      // one delivery by the network
+  size_t LostWithReset(size_t in_flight);                               // bytes that an RST overtakes. Calm: 0
+  size_t SendBuffer();                                                  // bytes of a socket's send buffer
+  size_t ReceiveBuffer();                                               // bytes a socket takes before its reader reads
+  bool DeliverDuringEnter() { return Chance(15); }
+
+  // 0 (no fault) or an errno. None happen until a test says so.
+  void SetFaults(std::function<int(FaultSite)> faults) { faults_ = std::move(faults); }
+  int Fault(FaultSite site) { return faults_ ? faults_(site) : 0; }
+
+  // What the code under test, or the test itself, did wrong: says so with the seed, and aborts.
+  [[noreturn]] void Fail(const char* format, ...) const __attribute__((format(printf, 2, 3)));
+
+ private:
+  const uint64_t seed_;
+  const bool calm_;
+  uint64_t state_;
+  std::function<int(FaultSite)> faults_;
+};
+
+}  // namespace mooring::sim
+
+#endif  // MOORING_TESTS_SIM_CHOICES_H_

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <cinttypes>
+
+namespace mooring::sim {
+
+// Not zero, so that a deadline of zero, or a time that was never set, shows.
+constexpr core::Nanos kStart = 1'000 * core::kNanosPerSecond;
+
+// The port that a shard sees. It holds OnAwake back while the ring sleeps.
+class World::SplitPort final : public core::EventPort {
+ public:
+  SplitPort(SimKernel* kernel, core::EventPort* real) : kernel_(kernel), real_(real), gate_(this) {}
+
+  void Poll(core::Nanos wait, Sleeper* sleeper) override {
+    sleeper_ = sleeper;
+    real_->Poll(wait, &gate_);
+  }
+  // The second half. Only the delivery: the shard's turn is the next thing it does.
+  void EndSleep() {
+    sleeping_ = false;
+    real_->Poll(0, sleeper_);
+  }
+  bool sleeping() const { return sleeping_; }
+  bool MustEndSleep(core::Nanos now) const { return !ring_->asleep() || ring_->wake_at() <= now; }
+  core::Nanos wake_at() const { return sleeping_ ? ring_->wake_at() : INT64_MAX; }
+
+  int Watch(int fd, uint32_t events, Watcher* watcher) override { return real_->Watch(fd, events, watcher); }
+  void Unwatch(int fd) override { real_->Unwatch(fd); }
+  void Wake() override { real_->Wake(); }
+
+ private:
+  struct Gate final : Sleeper {
+    explicit Gate(SplitPort* of) : port(of) {}
+    void OnAwake() override { port->OnAwake(); }
+    SplitPort* const port;
+  };
+  void OnAwake() {
+    ring_ = kernel_->last_entered();
+    sleeping_ = ring_->asleep();
+    if (!sleeping_) sleeper_->OnAwake();
+  }
+
+  SimKernel* const kernel_;
+  core::EventPort* const real_;
+  Gate gate_;
+  Sleeper* sleeper_ = nullptr;
+  SimRing* ring_ = nullptr;
+  bool sleeping_ = false;
+};
+
+World::World(uint64_t seed, const Options& options)
+    : clock_(kStart), kernel_(seed, &clock_, options.mood), steps_max_(options.steps_max) {
+  for (uint32_t i = 0; i < options.shards; ++i) {
+    members_.push_back({std::make_unique<core::Shard>(core::Shard::Options{.id = i, .clock = &clock_}), nullptr});
+  }
+}
+
+World::~World() = default;
+
+bool World::Awake(Member& member) {
+  if (member.shard->port() == nullptr) return false;  // not set up
+  if (member.port == nullptr) {
+    member.port = std::make_unique<SplitPort>(&kernel_, member.shard->port());
+    member.shard->SetPort(member.port.get());
+  }
+  return !member.port->sleeping() || member.port->MustEndSleep(clock_.Now());
+}
+
+bool World::Step() {
+  kernel_.network().RunTimers();
+  std::vector<Member*> awake;
+  for (Member& member : members_) {
+    if (Awake(member)) awake.push_back(&member);
+  }
+  const bool network = !kernel_.network().quiet();
+  if (awake.empty() && !network) return false;
+  ++steps_;
+  if (++steps_now_ > steps_max_) {
+    kernel_.choices().Fail("%" PRIu64 " steps and still not idle: something runs in circles", steps_now_);
+  }
+  const size_t choices = awake.size() + (network ? 1 : 0);
+  const size_t choice = kernel_.choices().calm() ? steps_ % choices : kernel_.choices().Pick(choices);
+  if (choice == awake.size()) return kernel_.network().DeliverOne() || !awake.empty();
+  Member& member = *awake[choice];
+  if (member.port->sleeping()) {
+    core::Shard::Enter enter(member.shard.get());
+    member.port->EndSleep();
+  } else {
+    member.shard->RunTurn();
+  }
+  return true;
+}
+
+bool World::MoveClock(core::Nanos end) {
+  core::Nanos next = kernel_.network().NextTimer();
+  for (const Member& member : members_) {
+    if (member.port != nullptr) next = std::min(next, member.port->wake_at());
+  }
+  if (next > clock_.Now()) steps_now_ = 0;
+  clock_.Set(std::max(clock_.Now(), std::min(next, end)));
+  return next < end;
+}
+
+void World::RunUntilIdle() {
+  while (Step()) {
+  }
+}
+
+void World::RunFor(int64_t ms) {
+  const core::Nanos end = clock_.Now() + ms * core::kNanosPerMs;
+  do {
+    RunUntilIdle();
+  } while (MoveClock(end));
+  RunUntilIdle();
+}
+
+}  // namespace mooring::sim

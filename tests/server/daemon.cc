@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/server/daemon.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <utility>
+
+namespace mooring::server {
+namespace {
+
+constexpr int kPatienceMs = 60'000;
+
+std::string Binary() {
+  const char* runfiles = std::getenv("TEST_SRCDIR");
+  const char* workspace = std::getenv("TEST_WORKSPACE");
+  if (runfiles == nullptr || workspace == nullptr) return "bazel-bin/server/mooringd";
+  return std::string(runfiles) + "/" + workspace + "/server/mooringd";
+}
+
+// Takes what is there; closes `fd` at its end.
+void Take(int* fd, std::string* text) {
+  char chunk[4096];
+  const ssize_t n = read(*fd, chunk, sizeof(chunk));
+  if (n > 0) {
+    text->append(chunk, static_cast<size_t>(n));
+  } else if (n == 0 || errno != EINTR) {
+    close(std::exchange(*fd, -1));
+  }
+}
+
+}  // namespace
+
+Daemon::Daemon(const std::vector<std::string>& arguments) : Daemon(arguments, Options()) {}
+
+Daemon::Daemon(const std::vector<std::string>& arguments, const Options& options) {
+  int out[2];
+  int err[2];
+  if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) std::abort();
+  const int binary = open(Binary().c_str(), O_PATH | O_CLOEXEC);
+  std::vector<std::string> words = {"mooringd"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  for (int cpu : options.cpus) CPU_SET(cpu, &cpus);
+
+  pid_ = fork();
+  if (pid_ == 0) {
+    dup2(out[1], 1);
+    dup2(err[1], 2);
+    if (!options.cpus.empty() && sched_setaffinity(0, sizeof(cpus), &cpus) != 0) _exit(99);
+    // What is not in the bounding set is not regained by exec, not even by root. Who may not drop it does not have it.
+    if (!options.low_ports) prctl(PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE, 0, 0, 0);
+    fexecve(binary, argv.data(), environ);
+    _exit(97);
+  }
+  close(binary);
+  close(out[1]);
+  close(err[1]);
+  out_fd_ = out[0];
+  err_fd_ = err[0];
+}
+
+Daemon::~Daemon() {
+  if (pid_ > 0) {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  if (out_fd_ >= 0) close(out_fd_);
+  if (err_fd_ >= 0) close(err_fd_);
+}
+
+bool Daemon::Pump() {
+  if (out_fd_ < 0 && err_fd_ < 0) return false;
+  pollfd both[] = {{out_fd_, POLLIN, 0}, {err_fd_, POLLIN, 0}};
+  const int n = poll(both, 2, kPatienceMs);
+  if (n < 0 && errno == EINTR) return true;
+  if (n <= 0) {
+    ADD_FAILURE() << "mooringd says nothing and does not end; so far:\n" << err_;
+    return false;
+  }
+  if (both[0].revents != 0) Take(&out_fd_, &out_);
+  if (both[1].revents != 0) Take(&err_fd_, &err_);
+  return true;
+}
+
+std::string Daemon::AwaitLine(const std::string& begin) {
+  for (;;) {
+    const std::string lines = "\n" + err_;
+    const size_t at = lines.find("\n" + begin);
+    if (at != std::string::npos) {
+      const size_t from = at + 1 + begin.size();
+      const size_t end = lines.find('\n', from);
+      if (end != std::string::npos) return lines.substr(from, end - from);
+    }
+    if (!Pump()) {
+      ADD_FAILURE() << "no line '" << begin << "...' in:\n" << err_;
+      return {};
+    }
+  }
+}
+
+uint16_t Daemon::AwaitPort(const std::string& service) {
+  const std::string address = AwaitLine("listening: " + service + " on ");
+  const size_t colon = address.rfind(':');
+  return colon == std::string::npos ? 0 : static_cast<uint16_t>(std::atoi(address.c_str() + colon + 1));
+}
+
+void Daemon::Signal(int signal) { EXPECT_EQ(kill(pid_, signal), 0); }
+
+int Daemon::AwaitExit() {
+  while (Pump()) {
+  }
+  if (out_fd_ >= 0 || err_fd_ >= 0) return -1;  // it does not end
+  int status = 0;
+  if (waitpid(std::exchange(pid_, -1), &status, 0) < 0) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+}  // namespace mooring::server

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Daemon: mooringd as a child process, with what it says and how it ends.
+//
+// Threads:  one.
+// Owns:     the process; one that still runs is killed.
+#ifndef MOORING_TESTS_SERVER_DAEMON_H_
+#define MOORING_TESTS_SERVER_DAEMON_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mooring::server {
+
+class Daemon {
+ public:
+  struct Options {
+    bool low_ports = true;  // false: without CAP_NET_BIND_SERVICE, root or not
+    std::vector<int> cpus;  // empty: all that we may use
+  };
+  explicit Daemon(const std::vector<std::string>& arguments);
+  Daemon(const std::vector<std::string>& arguments, const Options& options);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+
+  // Waits until stderr has a whole line that begins with `begin` and gives its rest; empty, and the test has failed,
+  // when the daemon ends first.
+  std::string AwaitLine(const std::string& begin);
+  // The port in "listening: SERVICE on 127.0.0.1:PORT".
+  uint16_t AwaitPort(const std::string& service);
+
+  void Signal(int signal);
+  int AwaitExit();  // its exit code; 1000 + the signal that killed it
+  pid_t pid() const { return pid_; }
+
+  // Complete after AwaitExit.
+  const std::string& out() const { return out_; }
+  const std::string& err() const { return err_; }
+
+ private:
+  bool Pump();  // takes what it has said; false when both streams have ended
+
+  pid_t pid_ = -1;
+  int out_fd_ = -1;
+  int err_fd_ = -1;
+  std::string out_;
+  std::string err_;
+};
+
+}  // namespace mooring::server
+
+#endif  // MOORING_TESTS_SERVER_DAEMON_H_

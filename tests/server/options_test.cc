@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/options.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "server/services.h"
+
+namespace mooring::server {
+namespace {
+
+std::string ErrorOf(const std::vector<std::string>& arguments) {
+  const auto options = ParseOptions(arguments);
+  return options.ok() ? "(no error)" : std::string(options.status().message());
+}
+
+Options Parsed(const std::vector<std::string>& arguments) {
+  const auto options = ParseOptions(arguments);
+  EXPECT_TRUE(options.ok()) << options.status().message();
+  return options.ok() ? *options : Options();
+}
+
+TEST(Options, DefaultsAreEchoAndLineOnLoopback) {
+  const Options options = Parsed({});
+  ASSERT_EQ(options.listen.size(), 2u);
+  EXPECT_STREQ(options.listen[0].service->name, "echo");
+  EXPECT_EQ(options.listen[0].address.ToString(), "127.0.0.1:7000");
+  EXPECT_STREQ(options.listen[1].service->name, "line");
+  EXPECT_EQ(options.listen[1].address.ToString(), "127.0.0.1:7001");
+  EXPECT_EQ(options.cpus, "");
+  EXPECT_EQ(options.shards, 0);
+  EXPECT_EQ(options.transport, "auto");
+  EXPECT_EQ(options.max_connections, 0u);
+  EXPECT_EQ(options.drain_deadline_s, 30u);
+  EXPECT_FALSE(options.help);
+  EXPECT_FALSE(options.version);
+}
+
+TEST(Options, EachFlagIsTakenInBothSpellings) {
+  for (const bool apart : {false, true}) {
+    std::vector<std::string> arguments;
+    for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+             {"--listen", "discard=[::1]:9,line=0.0.0.0:0"},
+             {"--cpus", "0-3,8"},
+             {"--shards", "4"},
+             {"--transport", "io_uring"},
+             {"--max-connections", "123456789012"},
+             {"--drain-deadline", "7"}}) {
+      if (apart) {
+        arguments.push_back(name);
+        arguments.push_back(value);
+      } else {
+        arguments.push_back(name + "=" + value);
+      }
+    }
+    const Options options = Parsed(arguments);
+    ASSERT_EQ(options.listen.size(), 2u);
+    EXPECT_STREQ(options.listen[0].service->name, "discard");
+    EXPECT_EQ(options.listen[0].address.ToString(), "[::1]:9");
+    EXPECT_STREQ(options.listen[1].service->name, "line");
+    EXPECT_EQ(options.listen[1].address.ToString(), "0.0.0.0:0");
+    EXPECT_EQ(options.cpus, "0-3,8");
+    EXPECT_EQ(options.shards, 4);
+    EXPECT_EQ(options.transport, "io_uring");
+    EXPECT_EQ(options.max_connections, 123456789012u);
+    EXPECT_EQ(options.drain_deadline_s, 7u);
+  }
+}
+
+TEST(Options, ASecondCallStartsAfresh) {
+  EXPECT_EQ(Parsed({"--shards=4", "--cpus=1"}).shards, 4);
+  EXPECT_EQ(Parsed({}).shards, 0);
+  EXPECT_EQ(Parsed({}).cpus, "");
+}
+
+TEST(Options, HelpAndVersionAreFlags) {
+  EXPECT_TRUE(Parsed({"--help"}).help);
+  EXPECT_TRUE(Parsed({"-h"}).help);
+  EXPECT_TRUE(Parsed({"--version"}).version);
+}
+
+TEST(Options, DeadlineOfZeroIsAllowed) { EXPECT_EQ(Parsed({"--drain-deadline=0"}).drain_deadline_s, 0u); }
+
+TEST(Options, PortZeroMayBeThereTwice) {
+  EXPECT_EQ(Parsed({"--listen=echo=127.0.0.1:0,echo=127.0.0.1:0"}).listen.size(), 2u);
+}
+
+TEST(Options, EveryErrorNamesTheFlagAndWhatIsAllowed) {
+  const std::string example = "; write HOST:PORT, e.g. 127.0.0.1:7000 or [::1]:7000";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--bogus"}, "'--bogus' is not a flag; mooringd --help lists them"},
+      {{"--bogus=1"}, "'--bogus' is not a flag; mooringd --help lists them"},
+      {{"echo"}, "'echo' is not a flag; mooringd --help lists them"},
+      {{"-x"}, "'-x' is not a flag; mooringd --help lists them"},
+      {{""}, "'' is not a flag; mooringd --help lists them"},
+      {{"--"}, "'--' is not a flag; mooringd --help lists them"},
+      {{"--shards"}, "--shards: has no value"},
+      {{"--drain-deadline"}, "--drain-deadline: has no value"},
+      {{"--shards=2", "--shards=2"}, "--shards: is given twice"},
+      {{"--drain-deadline=2", "--drain-deadline", "3"}, "--drain-deadline: is given twice"},
+      {{"--listen=echo=127.0.0.1:1", "--listen=echo=127.0.0.1:2"},
+       "--listen: is given twice; give one list: --listen=echo=127.0.0.1:7000,line=[::1]:7001"},
+      {{"--shards=two"}, "--shards: 'two' is not a whole number"},
+      {{"--shards=-1"}, "--shards: '-1' is not a whole number"},
+      {{"--shards=1.5"}, "--shards: '1.5' is not a whole number"},
+      {{"--shards="}, "--shards: '' is not a whole number"},
+      {{"--shards=99999999999"}, "--shards: '99999999999' is not a whole number"},
+      {{"--max-connections=lots"}, "--max-connections: 'lots' is not a whole number"},
+      {{"--drain-deadline=30s"}, "--drain-deadline: '30s' is not a whole number"},
+      {{"--shards=0"}, "--shards: is a number from 1 to 1023"},
+      {{"--shards=1024"}, "--shards: is a number from 1 to 1023"},
+      {{"--max-connections=0"}, "--max-connections: is at least 1; without the flag the descriptor limit decides"},
+      {{"--transport=tcp"}, "--transport: 'tcp' is not a transport; known are auto, io_uring"},
+      {{"--listen="}, "--listen: is empty; for example echo=127.0.0.1:7000"},
+      {{"--listen=echo"}, "--listen: 'echo' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"},
+      {{"--listen=echo=127.0.0.1:1,"}, "--listen: '' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"},
+      {{"--listen=127.0.0.1:7000"},
+       "--listen: '127.0.0.1:7000' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"},
+      {{"--listen=chargen=127.0.0.1:1"}, "--listen: 'chargen' is not a service; known are echo, discard, line"},
+      {{"--listen=echo=localhost:1"},
+       "--listen: 'localhost:1' is not an address: its host is a name, and names are not looked up" + example},
+      {{"--listen=echo=127.0.0.1"}, "--listen: '127.0.0.1' is not an address: it has no port" + example},
+      {{"--listen=echo=127.0.0.1:65536"},
+       "--listen: '127.0.0.1:65536' is not an address: its port is not a number from 0 to 65535" + example},
+      {{"--listen=echo=:7000"},
+       "--listen: ':7000' is not an address: it has no host (0.0.0.0 or [::] means every address of this machine)" +
+           example},
+      {{"--listen=echo=127.0.0.1:1,line=127.0.0.1:1"}, "--listen: '127.0.0.1:1' is there twice"},
+  };
+  for (const auto& [arguments, error] : cases) {
+    EXPECT_EQ(ErrorOf(arguments), error);
+    EXPECT_EQ(ErrorOf(arguments).find('\n'), std::string::npos) << "one line";
+  }
+}
+
+TEST(Options, HelpNamesEveryFlagAndService) {
+  const std::string help = HelpText();
+  for (const char* flag : {"--listen", "--cpus", "--shards", "--transport", "--max-connections", "--drain-deadline",
+                           "--version", "--help"}) {
+    EXPECT_NE(help.find(flag), std::string::npos) << flag;
+  }
+  for (const Service& service : Services()) EXPECT_NE(help.find(service.summary), std::string::npos) << service.name;
+}
+
+}  // namespace
+}  // namespace mooring::server

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Slots are reused under churn: many short connections, abrupt ends mixed in, and nothing is left at the end.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/scenario/client.h"
+#include "tests/scenario/loopback_server.h"
+#include "tests/scenario/scale.h"
+#include "tests/scenario/services.h"
+
+namespace mooring::scenario {
+namespace {
+
+using alloc::Purpose;
+using net::CloseCause;
+using net::EngineCount;
+
+class Churn : public testing::TestWithParam<int> {};
+
+TEST_P(Churn, LeavesNothingBehind) {
+  const int connections = Scaled(100'000) / kEchoForms;
+  constexpr int kAtOnce = 32;
+  LoopbackServer server(EchoForms(GetParam()).service);
+  const unsigned seed = std::random_device()();
+  std::printf("seed %u\n", seed);
+  std::mt19937 random(seed);
+  enum Way { kPolite, kResetAtOnce, kResetAfterSending, kResetAfterAnswer, kCloseUnread, kHalfClose, kWays };
+  struct One {
+    Client client;
+    Way way;
+  };
+  int made = 0;
+  while (made < connections) {
+    std::vector<One> batch;
+    for (int i = 0; i < kAtOnce; ++i, ++made) {
+      // Polite ones leave TIME_WAIT; many sources have many ports.
+      const uint32_t source = 0x7f000002u + static_cast<uint32_t>(made % 50);
+      batch.push_back({Client(server.port(), {.source = source}), static_cast<Way>(random() % kWays)});
+      ASSERT_TRUE(batch.back().client.open());
+      if (batch.back().way == kResetAtOnce) batch.back().client.Reset();
+    }
+    for (One& one : batch) {
+      if (one.way == kResetAtOnce) continue;
+      one.client.SendWhatFits("0123456789");
+      if (one.way == kResetAfterSending) one.client.Reset();
+    }
+    for (One& one : batch) {
+      switch (one.way) {
+        case kPolite: ASSERT_EQ(one.client.Receive(10), "0123456789"); break;
+        case kResetAfterAnswer:
+          ASSERT_EQ(one.client.Receive(10), "0123456789");
+          one.client.Reset();
+          break;
+        case kHalfClose:
+          one.client.ShutdownWrite();
+          ASSERT_EQ(one.client.ReceiveToFin(), "0123456789");
+          break;
+        default: break;
+      }
+    }
+  }
+  // One that was reset before it was accepted is accepted too, and ends at once.
+  server.Await([&] { return server.Count(EngineCount::kReleased) == static_cast<uint64_t>(made); });
+  EXPECT_EQ(server.Count(EngineCount::kAccepted), static_cast<uint64_t>(made));
+  EXPECT_EQ(server.Causes(), static_cast<uint64_t>(made));
+  EXPECT_EQ(server.live(), 0u);
+  EXPECT_EQ(server.Cause(CloseCause::kTransport), 0u);
+  std::printf("accepted %llu of %d, stale completions %llu\n",
+              static_cast<unsigned long long>(server.Count(EngineCount::kAccepted)), made,
+              static_cast<unsigned long long>(server.TransportCount("stale")));
+  EXPECT_EQ(server.TransportCount("close_errors"), 0u);
+  // The pools give back what nobody uses: a region or two each are kept.
+  server.Await([&] {
+    return server.Bytes(Purpose::kConnections) <= 128 << 10 && server.Bytes(Purpose::kFrames) <= 256 << 10;
+  });
+  std::printf("connections %llu, frames %llu, receive blocks %llu, blocks %llu bytes\n",
+              static_cast<unsigned long long>(server.Bytes(Purpose::kConnections)),
+              static_cast<unsigned long long>(server.Bytes(Purpose::kFrames)),
+              static_cast<unsigned long long>(server.Bytes(Purpose::kReceiveBlocks)),
+              static_cast<unsigned long long>(server.Bytes(Purpose::kBlocks)));
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, Churn, testing::Range(0, kEchoForms),
+                         [](const auto& info) { return EchoForms(info.param).name; });
+
+}  // namespace
+}  // namespace mooring::scenario

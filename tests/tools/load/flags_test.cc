@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/load/flags.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/flags/reflection.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace mooring::tools::load {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+absl::StatusOr<std::optional<Options>> Parse(std::vector<std::string> arguments) {
+  absl::FlagSaver saver;
+  return ParseFlags(arguments);
+}
+
+// With a good target, so that only the given ones can be wrong. Empty when they are right.
+std::string ErrorOf(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "--target=127.0.0.1:7000");
+  const auto options = Parse(std::move(arguments));
+  EXPECT_THAT(std::string(options.status().message()), Not(HasSubstr("\n")));
+  return std::string(options.status().message());
+}
+
+TEST(Flags, TargetAloneIsAClosedLoopOfEchoes) {
+  const auto options = Parse({"--target=127.0.0.1:7000"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  ASSERT_TRUE(options->has_value());
+  EXPECT_EQ((*options)->mode, Mode::kClosedLoop);
+  EXPECT_EQ((*options)->protocol, Protocol::kEcho);
+  EXPECT_EQ((*options)->target.port(), 7000);
+  EXPECT_EQ((*options)->message_bytes, 64u);
+  EXPECT_EQ((*options)->warmup_seconds, 1);
+  EXPECT_EQ(LimitSeconds(**options), 41);
+}
+
+TEST(Flags, LineHasItsOwnSize) {
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--protocol=line"})).message_bytes, 32u);
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--protocol=line", "--bytes=9"})).message_bytes, 9u);
+}
+
+TEST(Flags, RampIsATimeOrARate) {
+  EXPECT_EQ(RampSeconds(**Parse({"--target=127.0.0.1:7000", "--ramp=2.5"})), 2.5);
+  EXPECT_EQ(RampSeconds(**Parse({"--target=127.0.0.1:7000", "--ramp=50/s"})), 2);
+  EXPECT_THAT(ErrorOf({"--ramp=fast"}), HasSubstr("--ramp=20000/s"));
+  EXPECT_THAT(ErrorOf({"--ramp=0/s"}), HasSubstr("--ramp"));
+}
+
+TEST(Flags, HoldingLongEnoughToMeasureMemory) {
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--hold", "--pid=1", "--seconds=1"})).seconds, kRestSeconds);
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--hold", "--seconds=1"})).seconds, 1);
+}
+
+TEST(Flags, HelpWinsOverEverything) {
+  const auto options = Parse({"--help"});
+  ASSERT_TRUE(options.ok());
+  EXPECT_FALSE(options->has_value());
+}
+
+TEST(Flags, HelpNamesEveryFlag) {
+  for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--connections", "--bytes", "--depth",
+                           "--verify", "--seconds", "--warmup", "--ramp", "--total", "--sources", "--cpus", "--shards",
+                           "--pid", "--json", "--help"}) {
+    EXPECT_THAT(HelpText(), HasSubstr(std::string("\n  ") + name));
+  }
+}
+
+TEST(Flags, GivenTwiceIsAnError) {
+  EXPECT_EQ(ErrorOf({"--seconds=1", "--seconds=1"}), "--seconds: given twice");
+  EXPECT_EQ(ErrorOf({"--hold", "--hold=false"}), "--hold: given twice");
+}
+
+TEST(Flags, ErrorsNameTheFlagAndWhatItMayBe) {
+  EXPECT_EQ(std::string(Parse({}).status().message()), "--target=HOST:PORT: missing");
+  EXPECT_THAT(std::string(Parse({"--target=nowhere"}).status().message()), HasSubstr("--target=nowhere: "));
+  EXPECT_THAT(std::string(Parse({"--target=127.0.0.1:0"}).status().message()), HasSubstr("port 0"));
+  EXPECT_EQ(ErrorOf({"--speed=1"}), "--speed: no such flag; --help lists them");
+  EXPECT_EQ(ErrorOf({"--flagfile=x"}), "--flagfile: no such flag; --help lists them");
+  EXPECT_THAT(ErrorOf({"seconds=1"}), HasSubstr("not a flag"));
+  EXPECT_EQ(ErrorOf({"--seconds"}), "--seconds: needs a value: --seconds=VALUE");
+  EXPECT_EQ(ErrorOf({"--seconds=soon"}), "--seconds=soon: must be a number");
+  EXPECT_EQ(ErrorOf({"--connections=-1"}), "--connections=-1: must be a whole number");
+  EXPECT_EQ(ErrorOf({"--hold=maybe"}), "--hold=maybe: must be true or false");
+}
+
+TEST(Flags, ValuesOutOfRangeAreErrors) {
+  for (const char* wrong : {"--seconds=0", "--seconds=nan", "--seconds=-1", "--warmup=-1", "--connections=0",
+                            "--bytes=0", "--bytes=20000000", "--depth=0", "--depth=1025", "--shards=0", "--shards=-1",
+                            "--pid=0", "--sources=0", "--protocol=http"}) {
+    const std::string name = std::string(wrong).substr(0, std::string(wrong).find('='));
+    EXPECT_THAT(ErrorOf({wrong}), HasSubstr(name)) << wrong;
+  }
+  EXPECT_THAT(ErrorOf({"--depth=1000", "--bytes=1000000"}), HasSubstr("--depth times --bytes"));
+}
+
+TEST(Flags, FlagsThatDoNotGoTogetherAreErrors) {
+  EXPECT_THAT(ErrorOf({"--hold", "--churn"}), HasSubstr("--hold and --churn"));
+  EXPECT_THAT(ErrorOf({"--total=5"}), HasSubstr("only with --churn"));
+  EXPECT_THAT(ErrorOf({"--hold", "--depth=2"}), HasSubstr("--depth"));
+  EXPECT_THAT(ErrorOf({"--churn", "--ramp=2"}), HasSubstr("--ramp"));
+  EXPECT_EQ(ErrorOf({"--churn", "--total=5"}), "");
+}
+
+TEST(Flags, TooFewSourcesSayHowManyAreNeeded) {
+  EXPECT_EQ(ErrorOf({"--connections=14000", "--sources=1"}), "");
+  EXPECT_THAT(ErrorOf({"--connections=28001", "--sources=1"}), HasSubstr("needs 3"));
+  EXPECT_THAT(std::string(Parse({"--target=[::1]:7000", "--sources=2"}).status().message()), HasSubstr("127.0.0.0/8"));
+}
+
+}  // namespace
+}  // namespace mooring::tools::load

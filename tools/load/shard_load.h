@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// ShardLoad: one shard's part of a run: opens its connections, keeps messages in flight, checks what comes back.
+//
+// The main thread says what is to happen next, by mail, and watches the counters to see when it has; ShardLoad says
+// nothing back. Walks over all connections (to start them, to exchange a message, to close) take a bounded number each
+// turn, so that a million connections neither stall the shard nor overrun the server's backlog.
+//
+//   Open ──all settled──> Start (closed loop: runs until `until`; hold: one message each) ──awaited() 0──> Close
+//   Open (churn: connections come and go until `until` or `total`) ──churn_done──> nothing is left
+//
+// Messages that are not verified are leases on one block that lives as long as this, so that the client costs little.
+//
+// Threads:  the shard's, inside its turn. Counters may be read from any; histograms and errors once the shard is done.
+// Owns:     40 bytes and `depth` send times per connection; the message block.
+// Limits:   kWalkPerTurn connections a turn, kWalkAhead of them not answered or not closed yet.
+#ifndef MOORING_TOOLS_LOAD_SHARD_LOAD_H_
+#define MOORING_TOOLS_LOAD_SHARD_LOAD_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "alloc/buffer_pool.h"
+#include "core/counters.h"
+#include "core/histogram.h"
+#include "core/shard.h"
+#include "net/connector.h"
+#include "net/engine.h"
+#include "net/handler.h"
+#include "tools/load/options.h"
+#include "tools/load/pattern.h"
+
+namespace mooring::tools::load {
+
+enum class LoadCount : uint8_t {
+  kOpened,
+  kConnectFailed,
+  kClosed,            // of the opened ones
+  kSent,              // messages
+  kReplied,
+  kLost,              // in flight when their connection ended
+  kMeasured,          // replies within the measured time
+  kMeasuredBytes,     // received with them, and as many sent with an echo
+  kMeasuredConnects,
+  kSettled,           // 1 when every connection has been opened, or has failed
+  kWalkDone,          // 1 more for each walk that has reached its end
+  kChurnDone,         // 1 when no connection is left and none will be opened
+  kCount
+};
+
+class ShardLoad final : public net::Handler {
+ public:
+  static constexpr uint32_t kWalkPerTurn = 256;
+  static constexpr uint32_t kWalkAhead = 1024;
+  static constexpr uint32_t kSlotsSpare = 64;  // a churned connection opens while the one before it is being released
+  static constexpr uint64_t kFailuresMax = 1000;  // connects that fail one after another: the rest is given up
+
+  struct Share {
+    uint32_t connections = 0;  // of this shard
+    uint64_t total = 0;        // of this shard, in a churn; 0: no bound
+    std::vector<net::Address> sources;
+    uint32_t per_source_max = kPerSourceMax;
+  };
+
+  // REQUIRES: the engine has room for share.connections + kSlotsSpare.
+  ShardLoad(net::Engine* engine, const Options& options, Share share);
+
+  absl::Status SetUp();  // on the shard's thread; fails when there is no memory
+  void Release();        // likewise, at its end: gives the shard's memory back
+
+  // By mail. Times are CLOCK_MONOTONIC; replies are measured from `from` to `until`, and nothing is sent after it.
+  void Open(core::Nanos from, core::Nanos until);
+  void Start(core::Nanos from, core::Nanos until);
+  void Close();
+
+  const core::CounterSet<LoadCount>& counters() const { return counters_; }
+  const core::Histogram& latency_ns() const { return latency_; }
+  const core::Histogram& connect_latency_ns() const { return connect_latency_; }
+  core::Nanos last_reply() const { return last_reply_; }  // measured; 0: none
+  // By cause, without failed connects: closed_peer_reset, mismatch, ...
+  const std::map<std::string, uint64_t>& errors() const { return errors_; }
+  const net::Connector& connector() const { return connector_; }
+
+ private:
+  struct Peer {
+    net::Connection* conn = nullptr;  // null: not open
+    uint64_t received = 0;            // bytes
+    uint32_t serial = 0;
+    uint32_t reply_left = 0;          // bytes of the reply that comes next
+    uint16_t in_flight = 0;
+    uint16_t oldest = 0;              // index of the oldest send time
+    bool ours = false;                // we have closed or aborted it
+  };
+  enum class Phase : uint8_t { kIdle, kOpening, kStarting, kClosing };
+
+  void OnOpen(net::Connection& conn) override;
+  void OnData(net::Connection& conn, alloc::Lease data) override;
+  void OnClose(net::Connection& conn, net::CloseCause cause) override;
+
+  void PumpSoon();
+  void Pump();
+  void OpenMore();
+  uint64_t AllowedByRamp() const;
+  bool MayOpenMore() const;
+  void CheckOpened();
+  void Walk();
+  void WalkStep(bool done);
+
+  void Send(net::Connection& conn, Peer& peer, uint32_t messages);
+  bool SendPattern(net::Connection& conn, Peer& peer);
+  bool Check(Peer& peer, std::string_view bytes);
+  void Fail(net::Connection& conn, Peer& peer, const char* cause);
+  Pattern PatternOf(const Peer& peer) const;
+  core::Nanos* TimesOf(uint32_t slot) { return &times_[size_t{slot} * options_.depth]; }
+
+  // Immutable after SetUp.
+  core::Shard* const shard_;
+  const Options options_;
+  const Share share_;
+  const bool check_pattern_;   // an echo that is verified
+  const uint32_t reply_bytes_;
+  alloc::Lease messages_;      // block_messages_ of them, one behind the other
+  uint32_t block_messages_ = 0;
+  std::string replies_;        // what a line service answers, long enough for any block at any phase
+
+  // Touched per message.
+  core::Nanos from_ = 0;
+  core::Nanos until_ = 0;
+  core::Nanos last_reply_ = 0;
+  std::vector<Peer> peers_;          // by slot
+  std::vector<core::Nanos> times_;   // by slot, a ring of `depth` each; of the connect while it is under way
+  core::CounterSet<LoadCount> counters_;
+  core::Histogram latency_;
+
+  // Touched per connection.
+  net::Connector connector_;
+  Phase phase_ = Phase::kIdle;
+  bool pump_queued_ = false;
+  core::CallTimer ramp_timer_;
+  core::Nanos opening_since_ = 0;
+  uint64_t started_ = 0;
+  uint64_t failures_in_a_row_ = 0;
+  uint32_t active_ = 0;        // connecting or open
+  uint32_t cursor_ = 0;        // of the walk, a slot
+  uint32_t walk_ahead_ = 0;    // acted on, not answered or closed yet
+  bool walk_ended_ = true;
+  core::Histogram connect_latency_;
+  std::map<std::string, uint64_t> errors_;
+};
+
+}  // namespace mooring::tools::load
+
+#endif  // MOORING_TOOLS_LOAD_SHARD_LOAD_H_

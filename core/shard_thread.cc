@@ -17,19 +17,24 @@ absl::Status ShardThread::Start() {
   return status_;
 }
 
-void ShardThread::Go() {
-  phase_.store(kGo, std::memory_order_release);
+void ShardThread::Enter(Phase phase) {
+  phase_.store(phase, std::memory_order_release);
   phase_.notify_all();
 }
 
+void ShardThread::Go() { Enter(kGo); }
+
+void ShardThread::Stop() {
+  if (phase_.load(std::memory_order_acquire) == kGo) shard_->Stop();
+}
+
+void ShardThread::AwaitStopped() { phase_.wait(kGo, std::memory_order_acquire); }
+
 void ShardThread::Join() {
   if (!thread_.joinable()) return;
-  int waiting = kSetUp;
-  if (phase_.compare_exchange_strong(waiting, kNever, std::memory_order_acq_rel)) {
-    phase_.notify_all();
-  } else if (waiting == kGo) {
-    shard_->Stop();
-  }
+  Stop();
+  AwaitStopped();
+  Enter(kTearDown);
   thread_.join();
 }
 
@@ -41,15 +46,17 @@ void ShardThread::Main() {
     status_ = options_.set_up();
   }
   const bool ok = status_.ok();
-  phase_.store(kSetUp, std::memory_order_release);
-  phase_.notify_all();
+  Enter(kSetUp);
   if (ok) {
     phase_.wait(kSetUp, std::memory_order_acquire);
-    if (phase_.load(std::memory_order_acquire) == kGo) shard_->Run();
+    if (phase_.load(std::memory_order_acquire) == kGo) {
+      shard_->Run();
+      Enter(kStopped);
+      phase_.wait(kStopped, std::memory_order_acquire);
+    }
     Shard::Enter enter(shard_);
     options_.tear_down();
   }
-  done_.store(true, std::memory_order_release);
 }
 
 }  // namespace mooring::core

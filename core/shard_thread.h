@@ -4,7 +4,10 @@
 // Rings must be made by the thread that uses them, and a start-up that fails on one shard must leave nothing running;
 // so set-up happens on the thread, reports a status, and turns begin only when the owner says Go.
 //
-//   Start (set-up runs on the thread) ──ok──> Go (turns) ──Shard::Stop──> teardown on the thread ──> Join
+// Shards wake each other through their ports. So none may be torn down before all have left their turns: stop all, wait
+// for all, then join them.
+//
+//   Start (set-up runs on the thread) ─ok─> Go (turns) ─Stop─> AwaitStopped ─> Join (teardown runs on the thread)
 //                                     └error─> Join
 //
 // Threads:  the owner's; `shard` outlives this.
@@ -36,18 +39,19 @@ class ShardThread {
 
   absl::Status Start();  // waits for the set-up
   void Go();
-  void Join();           // stops the shard if it runs; safe to call twice
-  bool done() const { return done_.load(std::memory_order_acquire); }  // teardown has returned
+  void Stop();           // asks the shard to stop, if it runs; may be called again
+  void AwaitStopped();   // until the last turn is over
+  void Join();           // Stop, AwaitStopped, teardown; may be called again
 
  private:
-  enum Phase : int { kIdle, kSetUp, kGo, kNever };
+  enum Phase : int { kIdle, kSetUp, kGo, kStopped, kTearDown };
+  void Enter(Phase phase);
   void Main();
 
   Shard* const shard_;
   const Options options_;
   absl::Status status_;
   std::atomic<int> phase_{kIdle};
-  std::atomic<bool> done_{false};
   std::thread thread_;
 };
 

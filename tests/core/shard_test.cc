@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <limits>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -361,31 +362,36 @@ class ShardOnRing : public ::testing::Test {
     absl::StatusOr<std::unique_ptr<Ring>> ring = Ring::Open(RealKernel(), {.sq_entries = 8, .cq_entries = 16});
     if (!ring.ok()) GTEST_SKIP() << "no io_uring to test with: " << ring.status();
   }
-  // Runs `shard` on a thread of its own until Stop. Its port stays until Join, for whoever stops or posts still has to
-  // call Wake when the shard may already have seen the flag or the mail.
+  // Runs `shard` on a thread of its own until Stop. Its port stays until Join and until no shard runs any more, for
+  // whoever stops or posts still has to call Wake when the shard may already have seen the flag or the mail.
   void Start(Shard* shard) {
-    std::atomic<bool> ready{false};
-    threads_.emplace_back([this, shard, &ready] {
+    auto ready = std::make_shared<std::atomic<bool>>(false);
+    threads_.emplace_back([this, shard, ready] {
       auto port = RingPort::Open(RealKernel(), {.sq_entries = 8, .cq_entries = 16});
       ASSERT_TRUE(port.ok()) << port.status();
       shard->SetPort(port->get());
-      ready = true;
-      ready.notify_one();
+      *ready = true;
+      ready->notify_one();
       shard->Run();
+      ++ended_;
+      ended_.notify_one();
       joined_.wait(false);
     });
-    ready.wait(false);
+    ready->wait(false);
   }
   void Join() {
+    for (size_t seen = ended_; seen < threads_.size(); seen = ended_) ended_.wait(seen);
     joined_ = true;
     joined_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
     joined_ = false;
+    ended_ = 0;
   }
 
   MonotonicClock clock_;
   std::atomic<bool> joined_{false};
+  std::atomic<size_t> ended_{0};
   std::vector<std::thread> threads_;
 };
 

@@ -3,8 +3,8 @@
 //
 // A source address has some 28,000 ports for one target (net.ipv4.ip_local_port_range), and finding a free one gets
 // slow long before the last. So connections are dealt out to a list of source addresses in turn, each up to a bound,
-// and the kernel picks the port. The number of connects under way is bounded too: more than the target's backlog would only
-// be dropped and tried again by the kernel a second later.
+// and the kernel picks the port. The number of connects under way is bounded too: more than the target's backlog would
+// only be dropped and tried again by the kernel a second later.
 //
 //   Open ──> connecting ──OnOpen──> open ──OnClose──> its source has room again
 //                └──────OnClose(kConnectFailed): counted by errno ──────┘
@@ -31,11 +31,11 @@ namespace mooring::net {
 class Connector {
  public:
   struct Options {
-    ListenerId profile = 0;           // a listener without a socket: see Engine::Connect
-    Address target;
-    std::vector<Address> sources;     // port 0; empty: the kernel chooses, and per_source_max does not apply
-    uint32_t per_source_max = 14000;  // half of the default port range
-    uint32_t in_flight_max = 128;     // 128 is the smallest backlog that servers commonly have
+    ListenerId profile = 0;             // a listener without a socket: see Engine::Connect
+    Address target = {};
+    std::vector<Address> sources = {};  // port 0; empty: the kernel chooses, and per_source_max does not apply
+    uint32_t per_source_max = 14000;    // half of the default port range
+    uint32_t in_flight_max = 128;       // 128 is the smallest backlog that servers commonly have
   };
 
   Connector(Engine* engine, Options options);

@@ -255,6 +255,12 @@ void Runtime::Cut() {
 
 void Runtime::StopAll() {
   for (DataShard& data : shards_) {
+    if (data.thread != nullptr) data.thread->Stop();
+  }
+  for (DataShard& data : shards_) {
+    if (data.thread != nullptr) data.thread->AwaitStopped();
+  }
+  for (DataShard& data : shards_) {
     if (data.thread != nullptr) data.thread->Join();
   }
   if (control_ != nullptr) {

@@ -88,6 +88,8 @@ LoopbackServer::~LoopbackServer() {
     }
     if (credit_ != nullptr) EXPECT_EQ(credit_->left(), options_.max_connections);
   }
+  for (auto& parts : shards_) parts->thread->Stop();
+  for (auto& parts : shards_) parts->thread->AwaitStopped();
   for (auto& parts : shards_) parts->thread->Join();
 }
 

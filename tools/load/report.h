@@ -24,9 +24,9 @@ struct Percentiles {
 };
 
 struct ServerUsage {
-  uint64_t rss_start = 0;           // bytes, before connecting
-  std::optional<uint64_t> rss_held; // with all connections held; nothing after a churn
-  double cpu_seconds = 0;           // over the measured time
+  uint64_t rss_start = 0;                 // bytes, before connecting
+  std::optional<uint64_t> rss_held = {};  // with all connections held; nothing after a churn
+  double cpu_seconds = 0;                 // over the measured time
   double measured_seconds = 0;
 };
 

@@ -15,12 +15,14 @@ void BM_FramePoolAcquireRelease(benchmark::State& state) {
   Accounting accounting;
   FramePool pool(&accounting);
   const auto bytes = static_cast<size_t>(state.range(0));
-  for (int i = 0; i < kHeld; ++i) benchmark::DoNotOptimize(pool.Acquire(bytes));
+  std::vector<void*> held;
+  for (int i = 0; i < kHeld; ++i) held.push_back(pool.Acquire(bytes));
   for (auto _ : state) {
     void* frame = pool.Acquire(bytes);
     benchmark::DoNotOptimize(frame);
     pool.Release(frame, bytes);
   }
+  for (void* frame : held) pool.Release(frame, bytes);
 }
 BENCHMARK(BM_FramePoolAcquireRelease)->Arg(48)->Arg(200)->Arg(4096)->Arg(8192);
 

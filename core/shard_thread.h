@@ -29,9 +29,10 @@ class ShardThread {
  public:
   struct Options {
     int cpu = -1;                            // -1: not pinned
-    std::string name;                        // 15 characters at most, as top -H and perf show it
-    std::function<absl::Status()> set_up;    // with Shard::Current() set
-    std::function<void()> tear_down;         // likewise, after the last turn
+    std::string name = {};                   // 15 characters at most, as top -H and perf show it
+    // With Shard::Current() set, before the first turn and after the last.
+    std::function<absl::Status()> set_up = {};
+    std::function<void()> tear_down = {};
   };
 
   ShardThread(Shard* shard, Options options) : shard_(shard), options_(std::move(options)) {}

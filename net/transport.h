@@ -10,7 +10,8 @@
 //   Connect(id) -> OnConnect ─┴─> reading, ────┤         ├─> OnReleased(id): nothing names it any more
 //                                 Send/OnSend  └─ Abort ─┘
 //
-// Threads:  one per shard, made and used on the shard's thread. Upcalls come from inside Poll only, never from a downcall.
+// Threads:  one per shard, made and used on the shard's thread. Upcalls come from inside Poll only, never from a
+//           downcall.
 // Owns:     its listeners' sockets, the kernel's side of every connection, and what is in flight. The bytes of a Send
 //           belong to the transport until its OnSend.
 #ifndef MOORING_NET_TRANSPORT_H_
@@ -93,7 +94,8 @@ class Transport : public core::EventPort {
   // one Poll, so only the blocks that are published bound what one connection gets in a Poll.
   static constexpr unsigned kKernelBatch = 33;
 
-  // Listeners. Takes over `listen_fd`, bound and listening; accepting starts stopped. `backlog` is what listen(2) was given.
+  // Listeners. Takes over `listen_fd`, bound and listening; accepting starts stopped. `backlog` is what listen(2) was
+  // given.
   virtual void Listen(ListenerId listener, int listen_fd, int backlog) = 0;
   virtual void SetAcceptMode(ListenerId listener, AcceptMode mode) = 0;
   // From now on new handshakes are ignored; those under way finish and are accepted.

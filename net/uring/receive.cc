@@ -14,9 +14,9 @@
 
 namespace mooring::net::uring {
 
-// Never with POLL_FIRST: a receive that is armed behind bytes and a reset would read the bytes and wait for a wake-up that
-// has already been; without it the second look finds the reset (6.18). An empty group would fail it at once, though, so
-// then it waits for a block in our list.
+// Never with POLL_FIRST: a receive that is armed behind bytes and a reset would read the bytes and wait for a wake-up
+// that has already been; without it the second look finds the reset (6.18). An empty group would fail it at once,
+// though, so then it waits for a block in our list.
 void UringTransport::ArmReceive(ConnId id, UringArea& area) {
   if (group_.published() == 0) {
     area.Set(UringArea::kStarved);

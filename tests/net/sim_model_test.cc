@@ -323,7 +323,9 @@ class Model {
       EXPECT_GE(model.peer->received().size(), model.Expected(acknowledged[i], false).size()) << what;
       EXPECT_TRUE(model.peer->saw_fin()) << what;
       EXPECT_FALSE(model.peer->saw_reset()) << what;
-      if (model.line()) EXPECT_EQ(model.peer->received().size() % 3, 0u) << what;
+      if (model.line()) {
+        EXPECT_EQ(model.peer->received().size() % 3, 0u) << what;
+      }
     }
     server_.CutAll();
     server_.world.RunFor(6'000);

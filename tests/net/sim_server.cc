@@ -154,7 +154,9 @@ void SimServer::ExpectNothingLeft() {
   }
   EXPECT_EQ(TransportCount("stale"), 0u);
   EXPECT_EQ(TransportCount("close_errors"), 0u);
-  if (credit_ != nullptr) EXPECT_EQ(credit_->left(), options_.credit);
+  if (credit_ != nullptr) {
+    EXPECT_EQ(credit_->left(), options_.credit);
+  }
   for (size_t i = 0; i < shards_.size(); ++i) {
     core::Shard& shard = world.shard(i);
     EXPECT_EQ(shards_[i].engine->retained_blocks(), 0u);

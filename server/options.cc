@@ -88,7 +88,9 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
     const std::string name = absl::StrReplaceAll(written.substr(2), {{"-", "_"}});
     bool known = false;
     for (std::string_view each : kNames) known = known || each == name;
-    if (!known) return absl::InvalidArgumentError(absl::StrCat("'", written, "' is not a flag; mooringd --help lists them"));
+    if (!known) {
+      return absl::InvalidArgumentError(absl::StrCat("'", written, "' is not a flag; mooringd --help lists them"));
+    }
     std::string value;
     if (equals != std::string::npos) {
       value = argument.substr(equals + 1);

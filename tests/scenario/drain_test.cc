@@ -110,7 +110,9 @@ TEST_P(DrainUnderLoad, AnswersWhatWasAcknowledgedThenSendsFin) {
     for (const Peer& peer : peers) {
       EXPECT_GE(peer.received.size(), peer.acknowledged);
       ASSERT_TRUE(peer.received == peer.sent.substr(0, peer.received.size()));
-      if (form.lines && !peer.received.empty()) EXPECT_EQ(peer.received.back(), '\n');
+      if (form.lines && !peer.received.empty()) {
+        EXPECT_EQ(peer.received.back(), '\n');
+      }
     }
     ASSERT_TRUE(server.AwaitDrained());
     EXPECT_EQ(server.Cause(CloseCause::kDrained), peers.size());

@@ -86,7 +86,9 @@ LoopbackServer::~LoopbackServer() {
     for (int id = 0; id < shards(); ++id) {
       EXPECT_EQ(OnShard(id, [](net::Engine& engine) { return engine.retained_blocks(); }), 0u);
     }
-    if (credit_ != nullptr) EXPECT_EQ(credit_->left(), options_.max_connections);
+    if (credit_ != nullptr) {
+      EXPECT_EQ(credit_->left(), options_.max_connections);
+    }
   }
   for (auto& parts : shards_) parts->thread->Stop();
   for (auto& parts : shards_) parts->thread->AwaitStopped();

@@ -49,10 +49,10 @@ inline ServiceFactory Coroutine(core::Task<> (*service)(net::Connection&)) {
 
 struct LoopbackOptions {
   int shards = 1;
-  net::ServiceOptions service;
+  net::ServiceOptions service = {};
   uint32_t connections_max = 16384;  // direct slots of each shard
   int64_t max_connections = 0;       // of the process; 0 is no cap
-  std::string features_off;
+  std::string features_off = {};
   int backlog = 0;                   // 0: as mooringd would have it
   bool user_timeout = false;         // TCP_USER_TIMEOUT as mooringd sets it, from write_stall_s
 };

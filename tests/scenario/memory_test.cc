@@ -61,7 +61,9 @@ TEST(Memory, OfIdleConnections) {
   ASSERT_EQ(server.live(), static_cast<uint64_t>(kConnections));
   const double each = static_cast<double>(alloc::ResidentBytes() - before) / kConnections;
   std::printf("resident bytes per idle connection: %.0f\n", each);
-  if (kAssertBytes) EXPECT_LE(each, 256);
+  if (kAssertBytes) {
+    EXPECT_LE(each, 256);
+  }
   EXPECT_LE(server.Bytes(alloc::Purpose::kConnections), kConnections * 128u + (128u << 10));
   EXPECT_LE(server.Bytes(alloc::Purpose::kFrames), kConnections * 256u + (256u << 10));
   // Each still answers.
@@ -98,7 +100,9 @@ TEST(Memory, ComesBackAfterManyConnections) {
   std::printf("resident: %lld before, %lld at the peak, %lld after\n", static_cast<long long>(before),
               static_cast<long long>(peak), static_cast<long long>(after));
   EXPECT_GT(peak - before, at_once * 100) << "there was something to give back";
-  if (!kSanitized) EXPECT_LE(after - before, (peak - before) / 10);
+  if (!kSanitized) {
+    EXPECT_LE(after - before, (peak - before) / 10);
+  }
 }
 
 }  // namespace

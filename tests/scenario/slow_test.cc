@@ -75,7 +75,9 @@ TEST_P(Slow, SixteenMegabytesThroughASlowReaderHoldLittleMemory) {
   // High watermark and one kernel batch beyond it, which is the bound of what may come after reading was switched off.
   EXPECT_LE(queued_most, (64u << 10) + 33u * 16384u);
   EXPECT_LT(blocks_most - blocks, 4u << 20);
-  if (!kSanitized) EXPECT_LT(resident_most - resident, 8 << 20);
+  if (!kSanitized) {
+    EXPECT_LT(resident_most - resident, 8 << 20);
+  }
 }
 
 TEST_P(Slow, PeersThatStopReadingHoldUpNobodyElse) {

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/kernel.h"
 
+#include <fcntl.h>
 #include <liburing.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <climits>
 
 namespace mooring::core {
 namespace {
 
-int Result(int value) { return value < 0 ? -errno : value; }
+int Result(ssize_t value) { return value < 0 ? -errno : static_cast<int>(value); }
 
 class Real final : public Kernel {
  public:
@@ -56,14 +63,61 @@ class Real final : public Kernel {
   int Name(int fd, sockaddr* address, socklen_t* size) override { return Result(getsockname(fd, address, size)); }
   int Peer(int fd, sockaddr* address, socklen_t* size) override { return Result(getpeername(fd, address, size)); }
   int Accept(int fd) override { return Result(accept4(fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)); }
+  int Connect(int fd, const sockaddr* address, socklen_t size) override { return Result(connect(fd, address, size)); }
+  int Receive(int fd, void* to, size_t size) override { return Result(recv(fd, to, size, MSG_DONTWAIT)); }
+  int Send(int fd, const iovec* pieces, unsigned count) override {
+    constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    if (count == 1) return Result(send(fd, pieces->iov_base, pieces->iov_len, kFlags));
+    msghdr message = {};
+    message.msg_iov = const_cast<iovec*>(pieces);
+    message.msg_iovlen = count;
+    return Result(sendmsg(fd, &message, kFlags));
+  }
+  int OutQueue(int fd) override {
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return -errno;
+    if (domain == AF_UNIX) return -EOPNOTSUPP;  // there SIOCOUTQ counts buffers, not what the peer has not read
+    int bytes = 0;
+    return ioctl(fd, SIOCOUTQ, &bytes) != 0 ? -errno : bytes;
+  }
   int Shutdown(int fd, int how) override { return Result(shutdown(fd, how)); }
+  int Duplicate(int fd) override { return Result(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
   int Close(int fd) override { return Result(close(fd)); }
 
+  int EpollCreate() override { return Result(epoll_create1(EPOLL_CLOEXEC)); }
+  int EpollControl(int epoll_fd, int operation, int fd, epoll_event* event) override {
+    return Result(epoll_ctl(epoll_fd, operation, fd, event));
+  }
+  int EpollWait(int epoll_fd, epoll_event* events, int count, Nanos timeout) override {
+    if (timeout > 0 && !no_pwait2_.load(std::memory_order_relaxed)) {
+      timespec wait = {};
+      wait.tv_sec = timeout / kNanosPerSecond;
+      wait.tv_nsec = timeout % kNanosPerSecond;
+      const int result = Result(epoll_pwait2(epoll_fd, events, count, &wait, nullptr));
+      if (result != -ENOSYS) return result;
+      no_pwait2_.store(true, std::memory_order_relaxed);
+    }
+    const Nanos ms = timeout <= 0 ? timeout : std::min<Nanos>((timeout + kNanosPerMs - 1) / kNanosPerMs, INT_MAX);
+    return Result(epoll_wait(epoll_fd, events, count, static_cast<int>(ms)));
+  }
+
   int EventFd() override { return Result(eventfd(0, EFD_CLOEXEC)); }
+  int TakeSignals(int event_fd) override {
+    // Not a nonblocking descriptor, because a ring reads it as well; so it is asked for first.
+    uint64_t count = 0;
+    pollfd ready = {.fd = event_fd, .events = POLLIN, .revents = 0};
+    if (const int polled = Result(poll(&ready, 1, 0)); polled <= 0) return polled == 0 ? -EAGAIN : polled;
+    return read(event_fd, &count, sizeof(count)) == sizeof(count) ? static_cast<int>(std::min<uint64_t>(count, INT_MAX))
+                                                                  : -errno;
+  }
   int Signal(int event_fd) override {
     const uint64_t one = 1;
     return write(event_fd, &one, sizeof(one)) == sizeof(one) ? 0 : -errno;
   }
+
+ private:
+  std::atomic<bool> no_pwait2_{false};  // this kernel has no epoll_pwait2
 };
 
 }  // namespace

@@ -3,16 +3,22 @@
 //
 // The ring half lets a test put a simulated io_uring under the production Ring: RingSetup fills a liburing `struct
 // io_uring` with pointers to whatever memory it likes, and everything above reads and writes submission and completion
-// queues through those. The socket half is what listeners, claims and half-close need outside a ring.
+// queues through those. The socket half is what listeners, claims and half-close need outside a ring, and all that the
+// epoll transport moves bytes with.
 //
 // Errors:   every call returns a result >= 0, or -errno.
-// Threads:  RealKernel is stateless and safe from any thread; a ring belongs to the thread that set it up.
+// Threads:  RealKernel is safe from any thread; a ring belongs to the thread that set it up.
 #ifndef MOORING_CORE_KERNEL_H_
 #define MOORING_CORE_KERNEL_H_
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#include <cstddef>
 #include <cstdint>
+
+#include "core/clock.h"
 
 struct io_uring;
 struct io_uring_params;
@@ -33,7 +39,7 @@ class Kernel {
                         __kernel_timespec* timeout) = 0;
   virtual int RingRegister(io_uring* ring, unsigned opcode, void* arg, unsigned count) = 0;
 
-  // Sockets, by plain descriptor.
+  // Sockets, by plain descriptor. None waits.
   virtual int Socket(int family, int type, int protocol) = 0;
   virtual int Bind(int fd, const sockaddr* address, socklen_t size) = 0;
   virtual int Listen(int fd, int backlog) = 0;
@@ -42,12 +48,25 @@ class Kernel {
   virtual int Name(int fd, sockaddr* address, socklen_t* size) = 0;
   virtual int Peer(int fd, sockaddr* address, socklen_t* size) = 0;
   virtual int Accept(int fd) = 0;  // accept4(SOCK_NONBLOCK | SOCK_CLOEXEC)
+  virtual int Connect(int fd, const sockaddr* address, socklen_t size) = 0;  // AF_UNSPEC: RST, as connect(2) says
+  virtual int Receive(int fd, void* to, size_t size) = 0;             // recv(2) with MSG_DONTWAIT; size <= 2^30
+  virtual int Send(int fd, const iovec* pieces, unsigned count) = 0;  // sendmsg(2), MSG_DONTWAIT | MSG_NOSIGNAL
+  virtual int OutQueue(int fd) = 0;  // SIOCOUTQ: bytes that the peer has not acknowledged; -EOPNOTSUPP on Unix sockets
   virtual int Shutdown(int fd, int how) = 0;
+  virtual int Duplicate(int fd) = 0;  // F_DUPFD_CLOEXEC: another descriptor of the same open socket
   virtual int Close(int fd) = 0;
 
-  // Wake-up: an eventfd, and adding one to it (the one call that other threads make).
+  // Readiness: epoll(7).
+  virtual int EpollCreate() = 0;
+  virtual int EpollControl(int epoll_fd, int operation, int fd, epoll_event* event) = 0;
+  // The number of events, 0 when `timeout` (kForever: none) has passed. A kernel before 5.11 rounds up to 1 ms.
+  virtual int EpollWait(int epoll_fd, epoll_event* events, int count, Nanos timeout) = 0;
+
+  // Wake-up: an eventfd, adding one to it (the one call that other threads make), and taking what was added: 0 or more,
+  // -EAGAIN when nothing was.
   virtual int EventFd() = 0;
   virtual int Signal(int event_fd) = 0;
+  virtual int TakeSignals(int event_fd) = 0;
 };
 
 // The kernel that this process runs on.

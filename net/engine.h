@@ -94,7 +94,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
   // Before the first turn. `handler` serves this listener on this shard.
   ListenerId AddListener(std::string name, Handler* handler, const ServiceOptions& options);
-  void Listen(ListenerId listener, int listen_fd, int backlog);  // accepting starts at the end of the turn
+  // Accepting starts at the end of the turn. See Transport::Listen.
+  void Listen(ListenerId listener, int listen_fd, int backlog, bool shared = false);
   // Outbound: OnOpen when it is connected, OnClose(kConnectFailed) when it could not be. Null when the slab is full.
   // `profile` is a listener without a socket: its handler and options serve the connection.
   Connection* Connect(ListenerId profile, const Address& to, const Address& from);

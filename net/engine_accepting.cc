@@ -20,13 +20,13 @@ ListenerId Engine::AddListener(std::string name, Handler* handler, const Service
   return listeners_.back()->id;
 }
 
-void Engine::Listen(ListenerId id, int listen_fd, int backlog) {
+void Engine::Listen(ListenerId id, int listen_fd, int backlog, bool shared) {
   Listener& listener = *listeners_[id];
   listener.backlog = backlog;
   listener.listening = true;
   backlogs_ += static_cast<uint32_t>(backlog);
   ++listeners_open_;
-  transport_->Listen(id, listen_fd, backlog);
+  transport_->Listen(id, listen_fd, backlog, shared);
   UpdateAcceptModes(/*again=*/false);
 }
 

@@ -94,9 +94,10 @@ class Transport : public core::EventPort {
   // one Poll, so only the blocks that are published bound what one connection gets in a Poll.
   static constexpr unsigned kKernelBatch = 33;
 
-  // Listeners. Takes over `listen_fd`, bound and listening; accepting starts stopped. `backlog` is what listen(2) was
-  // given.
-  virtual void Listen(ListenerId listener, int listen_fd, int backlog) = 0;
+  // Listeners. Takes over `listen_fd`, bound, listening and nonblocking; accepting starts stopped. `backlog` is what
+  // listen(2) was given. `shared`: the open socket behind it serves all shards (a Unix path, or one that was inherited),
+  // each through a descriptor of its own; accepting must then leave the others their part.
+  virtual void Listen(ListenerId listener, int listen_fd, int backlog, bool shared) = 0;
   virtual void SetAcceptMode(ListenerId listener, AcceptMode mode) = 0;
   // From now on new handshakes are ignored; those under way finish and are accepted.
   virtual void RefuseNew(ListenerId listener) = 0;
@@ -131,8 +132,30 @@ class Transport : public core::EventPort {
   virtual void Count(absl::FunctionRef<void(std::string_view name, uint64_t value)> sink) const = 0;
 };
 
+enum class TransportKind : uint8_t {
+  kUring,      // Linux 6.10 or newer: direct descriptors, multishot receive
+  kUringBase,  // Linux 6.1 or newer: plain descriptors, one-shot receive
+  kEpoll,      // any Linux
+};
+inline constexpr TransportKind kTransportKinds[] = {TransportKind::kUring, TransportKind::kUringBase,
+                                                    TransportKind::kEpoll};
+
+// As --transport and Describe spell it.
+constexpr std::string_view Name(TransportKind kind) {
+  switch (kind) {
+    case TransportKind::kUring: return "io_uring";
+    case TransportKind::kUringBase: return "io_uring-base";
+    case TransportKind::kEpoll: return "epoll";
+  }
+  return "?";
+}
+
+// Whether a connection takes one of the process's descriptors (RLIMIT_NOFILE, all shards together) and not one of the
+// shard's ring alone.
+constexpr bool TakesDescriptors(TransportKind kind) { return kind != TransportKind::kUring; }
+
 struct TransportOptions {
-  uint32_t connections_max = 1024;       // direct slots of this shard's table
+  uint32_t connections_max = 1024;       // of this shard: the size of its direct table, where it has one
   uint32_t shards = 1;                   // of the process: some bounds are shared out
   std::string features_off = {};         // core::ForceOff's list
   unsigned sq_entries = 1024;
@@ -143,6 +166,7 @@ struct TransportOptions {
 class TransportProvider {
  public:
   virtual ~TransportProvider() = default;
+  virtual TransportKind kind() const = 0;
   // On the shard's own thread. Errors name the cause and what to type.
   virtual absl::StatusOr<std::unique_ptr<Transport>> Open(core::Shard* shard, TransportEvents* events,
                                                           const TransportOptions& options) = 0;

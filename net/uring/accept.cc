@@ -45,7 +45,7 @@ bool Transient(int error) {
 
 }  // namespace
 
-void UringTransport::Listen(ListenerId listener, int listen_fd, int backlog) {
+void UringTransport::Listen(ListenerId listener, int listen_fd, int backlog, bool shared) {
   while (listeners_.size() <= listener) listeners_.emplace_back();
   Listener& l = listeners_[listener];
   assert(l.fd < 0);

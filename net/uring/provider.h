@@ -15,14 +15,22 @@ namespace mooring::net::uring {
 
 class UringProvider final : public TransportProvider {
  public:
-  explicit UringProvider(core::Kernel* kernel) : kernel_(kernel) {}
+  // kUring or kUringBase. The latter works on newer kernels too.
+  explicit UringProvider(core::Kernel* kernel, TransportKind kind = TransportKind::kUring)
+      : kernel_(kernel), kind_(kind) {}
 
+  TransportKind kind() const override { return kind_; }
   absl::StatusOr<std::unique_ptr<Transport>> Open(core::Shard* shard, TransportEvents* events,
                                                   const TransportOptions& options) override;
 
  private:
   core::Kernel* const kernel_;
+  const TransportKind kind_;
 };
+
+// What this kernel's io_uring is good for, found out with a small ring of the calling thread: kUring or kUringBase. An
+// error says why there is none for us, and what to type.
+absl::StatusOr<TransportKind> ProbeUring(core::Kernel* kernel);
 
 }  // namespace mooring::net::uring
 

@@ -55,7 +55,7 @@ class UringTransport final : public Transport {
   void Wake() override;
 
   // accept.cc
-  void Listen(ListenerId listener, int listen_fd, int backlog) override;
+  void Listen(ListenerId listener, int listen_fd, int backlog, bool shared) override;
   void SetAcceptMode(ListenerId listener, AcceptMode mode) override;
   void RefuseNew(ListenerId listener) override;
   void StopAccept(ListenerId listener, bool empty_queue) override;

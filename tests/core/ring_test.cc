@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/uapi.h"
+#include "tests/core/forwarding_kernel.h"
 
 namespace mooring::core {
 namespace {
@@ -18,17 +19,17 @@ namespace {
 using ::testing::HasSubstr;
 
 // The real kernel, with the four ring calls open to a test's wishes.
-class Bent final : public Kernel {
+class Bent final : public ForwardingKernel {
  public:
   int RingSetup(unsigned entries, io_uring_params* params, io_uring* ring) override {
     if (setup_error != 0) return setup_error;
-    const int result = real_->RingSetup(entries, params, ring);
+    const int result = ForwardingKernel::RingSetup(entries, params, ring);
     params->features &= ~features_hidden;
     return result;
   }
   void RingExit(io_uring* ring) override {
     ++exits;
-    real_->RingExit(ring);
+    ForwardingKernel::RingExit(ring);
   }
   int RingEnter(io_uring* ring, unsigned to_submit, unsigned min_complete, unsigned flags,
                 __kernel_timespec* timeout) override {
@@ -40,26 +41,13 @@ class Bent final : public Kernel {
       enter_errors.pop_front();
       return error;
     }
-    return real_->RingEnter(ring, std::min(to_submit, submit_max), min_complete, flags, timeout);
+    return ForwardingKernel::RingEnter(ring, std::min(to_submit, submit_max), min_complete, flags, timeout);
   }
   int RingRegister(io_uring* ring, unsigned opcode, void* arg, unsigned count) override {
     if (opcode == IORING_REGISTER_RING_FDS) ++registered;
     if (opcode == IORING_UNREGISTER_RING_FDS) ++unregistered;
-    return real_->RingRegister(ring, opcode, arg, count);
+    return ForwardingKernel::RingRegister(ring, opcode, arg, count);
   }
-
-  int Socket(int, int, int) override { return -ENOSYS; }
-  int Bind(int, const sockaddr*, socklen_t) override { return -ENOSYS; }
-  int Listen(int, int) override { return -ENOSYS; }
-  int SetOption(int, int, int, const void*, socklen_t) override { return -ENOSYS; }
-  int GetOption(int, int, int, void*, socklen_t*) override { return -ENOSYS; }
-  int Name(int, sockaddr*, socklen_t*) override { return -ENOSYS; }
-  int Peer(int, sockaddr*, socklen_t*) override { return -ENOSYS; }
-  int Accept(int) override { return -ENOSYS; }
-  int Shutdown(int, int) override { return -ENOSYS; }
-  int Close(int) override { return -ENOSYS; }
-  int EventFd() override { return -ENOSYS; }
-  int Signal(int) override { return -ENOSYS; }
 
   int setup_error = 0;
   unsigned features_hidden = 0;
@@ -72,8 +60,6 @@ class Bent final : public Kernel {
   int unregistered = 0;
   int exits = 0;
 
- private:
-  Kernel* const real_ = RealKernel();
 };
 
 const Ring::Options kSmall = {.sq_entries = 4, .cq_entries = 8};

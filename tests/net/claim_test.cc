@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/claim.h"
+#include "tests/core/forwarding_kernel.h"
 
 #include <gtest/gtest.h>
 #include <netinet/tcp.h>
@@ -131,26 +132,14 @@ TEST(Claim, ClosesWhatNobodyTook) {
 }
 
 // The rest of the errors need a kernel that refuses.
-class Refusing final : public core::Kernel {
+class Refusing final : public core::ForwardingKernel {
  public:
   explicit Refusing(int error) : error_(error) {}
   int open = 0;
-  int RingSetup(unsigned, io_uring_params*, io_uring*) override { return -ENOSYS; }
-  void RingExit(io_uring*) override {}
-  int RingEnter(io_uring*, unsigned, unsigned, unsigned, __kernel_timespec*) override { return -ENOSYS; }
-  int RingRegister(io_uring*, unsigned, void*, unsigned) override { return -ENOSYS; }
   int Socket(int, int, int) override { return 100 + open++; }
   int Bind(int, const sockaddr*, socklen_t) override { return -error_; }
-  int Listen(int, int) override { return 0; }
   int SetOption(int, int, int, const void*, socklen_t) override { return 0; }
-  int GetOption(int, int, int, void*, socklen_t*) override { return 0; }
-  int Name(int, sockaddr*, socklen_t*) override { return 0; }
-  int Peer(int, sockaddr*, socklen_t*) override { return 0; }
-  int Accept(int) override { return -EAGAIN; }
-  int Shutdown(int, int) override { return 0; }
   int Close(int) override { return --open, 0; }
-  int EventFd() override { return -ENOSYS; }
-  int Signal(int) override { return -ENOSYS; }
 
  private:
   const int error_;

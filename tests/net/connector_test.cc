@@ -37,7 +37,7 @@ class FakeTransport final : public Transport {
   int Watch(int, uint32_t, Watcher*) override { return -ENOSYS; }
   void Unwatch(int) override {}
   void Wake() override {}
-  void Listen(ListenerId, int, int) override {}
+  void Listen(ListenerId, int, int, bool) override {}
   void SetAcceptMode(ListenerId, AcceptMode) override {}
   void RefuseNew(ListenerId) override {}
   void StopAccept(ListenerId, bool) override {}

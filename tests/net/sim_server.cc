@@ -21,7 +21,7 @@ uint64_t Seed(uint64_t otherwise) {
 SimServer::SimServer(uint64_t seed, const Options& options)
     : world(seed, {.shards = options.shards, .mood = options.mood, .steps_max = options.steps_max}),
       options_(options),
-      provider_(&world.kernel()) {
+      provider_(MakeProvider(&world.kernel(), options.transport)) {
   if (options_.credit != 0) credit_ = std::make_unique<Credit>(options_.credit);
   shards_.resize(options_.shards);
   std::vector<Engine*> engines;
@@ -31,7 +31,7 @@ SimServer::SimServer(uint64_t seed, const Options& options)
     shards_[i].engine = std::make_unique<Engine>(
         &world.shard(i),
         Engine::Options{.connections_max = slab, .shards = options_.shards, .credit = credit_.get()});
-    auto transport = provider_.Open(&world.shard(i), shards_[i].engine->events(),
+    auto transport = provider_->Open(&world.shard(i), shards_[i].engine->events(),
                                     {.connections_max = options_.slots, .shards = options_.shards});
     if (!transport.ok()) world.kernel().choices().Fail("%s", transport.status().ToString().c_str());
     shards_[i].transport = *std::move(transport);

@@ -27,9 +27,9 @@
 #include "net/credit.h"
 #include "net/engine.h"
 #include "net/handler.h"
+#include "net/providers.h"
 #include "net/task_service.h"
 #include "net/transport.h"
-#include "net/uring/provider.h"
 #include "tests/sim/world.h"
 
 namespace mooring::net {
@@ -54,6 +54,7 @@ class SimServer {
  public:
   struct Options {
     uint32_t shards = 1;
+    TransportKind transport = TransportKind::kUring;
     sim::Mood mood = sim::Mood::kSeeded;
     uint32_t slots = 512;           // direct slots of a shard
     uint32_t connections_max = 0;   // slots of a shard's slab; 0: some more than direct ones
@@ -109,7 +110,7 @@ class SimServer {
   };
   const Options options_;
   std::unique_ptr<Credit> credit_;
-  uring::UringProvider provider_;
+  const std::unique_ptr<TransportProvider> provider_;
   std::vector<Part> shards_;
 };
 

@@ -21,7 +21,7 @@ namespace {
 }  // namespace
 
 LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& options)
-    : provider_(core::RealKernel()), options_(options) {
+    : options_(options), provider_(net::MakeProvider(core::RealKernel(), options.transport)) {
   if (options_.max_connections != 0) credit_ = std::make_unique<net::Credit>(options_.max_connections);
   for (int id = 0; id < options_.shards; ++id) {
     shards_.push_back(std::make_unique<ShardParts>());
@@ -35,7 +35,7 @@ LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& op
     core::ShardThread::Options thread;
     thread.name = "shard-" + std::to_string(id);
     thread.set_up = [this, &parts, service]() -> absl::Status {
-      auto transport = provider_.Open(parts.shard.get(), parts.engine->events(),
+      auto transport = provider_->Open(parts.shard.get(), parts.engine->events(),
                                       {.connections_max = options_.connections_max,
                                        .shards = static_cast<uint32_t>(options_.shards),
                                        .features_off = options_.features_off});

@@ -28,9 +28,9 @@
 #include "net/credit.h"
 #include "net/engine.h"
 #include "net/handler.h"
+#include "net/providers.h"
 #include "net/task_service.h"
 #include "net/transport.h"
-#include "net/uring/provider.h"
 
 namespace mooring::scenario {
 
@@ -49,6 +49,7 @@ inline ServiceFactory Coroutine(core::Task<> (*service)(net::Connection&)) {
 
 struct LoopbackOptions {
   int shards = 1;
+  net::TransportKind transport = net::TransportKind::kUring;
   net::ServiceOptions service = {};
   uint32_t connections_max = 16384;  // direct slots of each shard
   int64_t max_connections = 0;       // of the process; 0 is no cap
@@ -117,8 +118,8 @@ class LoopbackServer {
   [[noreturn]] static void Frozen(int shard);
 
   core::MonotonicClock clock_;
-  net::uring::UringProvider provider_;
   const LoopbackOptions options_;
+  const std::unique_ptr<net::TransportProvider> provider_;
   std::unique_ptr<net::Credit> credit_;
   std::vector<std::unique_ptr<ShardParts>> shards_;
   uint16_t port_ = 0;

@@ -225,6 +225,16 @@ int SimKernel::Accept(int fd) {
   return descriptors_.Install(std::make_shared<OpenFile>(std::move(accepted)));
 }
 
+int SimKernel::Connect(int, const sockaddr*, socklen_t) { choices_.Fail("connect(2) is not simulated"); }
+int SimKernel::Receive(int, void*, size_t) { choices_.Fail("recv(2) is not simulated"); }
+int SimKernel::Send(int, const iovec*, unsigned) { choices_.Fail("sendmsg(2) is not simulated"); }
+int SimKernel::OutQueue(int) { choices_.Fail("SIOCOUTQ is not simulated"); }
+int SimKernel::Duplicate(int) { choices_.Fail("F_DUPFD is not simulated"); }
+int SimKernel::EpollCreate() { choices_.Fail("epoll is not simulated"); }
+int SimKernel::EpollControl(int, int, int, epoll_event*) { choices_.Fail("epoll is not simulated"); }
+int SimKernel::EpollWait(int, epoll_event*, int, core::Nanos) { choices_.Fail("epoll is not simulated"); }
+int SimKernel::TakeSignals(int) { choices_.Fail("reading an eventfd is not simulated"); }
+
 int SimKernel::Shutdown(int fd, int how) {
   int error = 0;
   SimSocket* socket = FindSocket(fd, &error);

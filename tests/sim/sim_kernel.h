@@ -65,6 +65,15 @@ class SimKernel final : public core::Kernel {
   int Name(int fd, sockaddr* address, socklen_t* size) override;
   int Peer(int fd, sockaddr* address, socklen_t* size) override;
   int Accept(int fd) override;
+  int Connect(int fd, const sockaddr* address, socklen_t size) override;
+  int Receive(int fd, void* to, size_t size) override;
+  int Send(int fd, const iovec* pieces, unsigned count) override;
+  int OutQueue(int fd) override;
+  int Duplicate(int fd) override;
+  int EpollCreate() override;
+  int EpollControl(int epoll_fd, int operation, int fd, epoll_event* event) override;
+  int EpollWait(int epoll_fd, epoll_event* events, int count, core::Nanos timeout) override;
+  int TakeSignals(int event_fd) override;
   int Shutdown(int fd, int how) override;
   int Close(int fd) override;
   int EventFd() override;

@@ -114,7 +114,7 @@ class TransportHost : public TransportEvents {
   Address Listen(ListenerId id, int backlog = 16, const char* at = "127.0.0.1:0") {
     auto claim = Claim::Take(core::RealKernel(), *Address::Parse(at), {.shards = 1, .backlog = backlog});
     EXPECT_TRUE(claim.ok()) << claim.status().ToString();
-    transport_->Listen(id, claim->Release(0), backlog);
+    transport_->Listen(id, claim->Release(0), backlog, /*shared=*/false);
     transport_->SetAcceptMode(id, mode);
     return claim->address();
   }

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/clock.h"
 #include "core/kernel.h"
-#include "net/uring/provider.h"
+#include "net/choose_transport.h"
 #include "server/options.h"
 #include "server/runtime.h"
 #include "server/version.h"
+
+namespace {
+
+int FailedStart(const absl::Status& status) {
+  std::fprintf(stderr, "mooringd: %s\n", std::string(status.message()).c_str());
+  return mooring::server::kExitFailedStart;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace mooring;
@@ -28,12 +38,10 @@ int main(int argc, char** argv) {
 
   server::BlockSignals();
   core::MonotonicClock clock;
-  net::uring::UringProvider provider(core::RealKernel());
-  server::Runtime runtime(*options, core::RealKernel(), &provider, &clock);
-  if (const absl::Status status = runtime.Start(); !status.ok()) {
-    std::fprintf(stderr, "mooringd: %s\n", std::string(status.message()).c_str());
-    return server::kExitFailedStart;
-  }
+  absl::StatusOr<net::TransportChoice> transport = net::ChooseTransport(core::RealKernel(), options->transport);
+  if (!transport.ok()) return FailedStart(transport.status());
+  server::Runtime runtime(*options, core::RealKernel(), *std::move(transport), &clock);
+  if (const absl::Status status = runtime.Start(); !status.ok()) return FailedStart(status);
   std::fprintf(stderr, "mooringd %s\n%s", server::kVersion, runtime.Plan().c_str());
   return runtime.Run();
 }

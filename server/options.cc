@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "net/choose_transport.h"
 #include "server/services.h"
 
 // The registry and the parsing of values are the flag library's. The loop over the arguments is ours: the library keeps
@@ -119,10 +120,9 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
     return Wrong("shards", "is a number from 1 to 1023");
   }
   options.shards = static_cast<int>(absl::GetFlag(FLAGS_shards));
-  options.transport = absl::GetFlag(FLAGS_transport);
-  if (options.transport != "auto" && options.transport != "io_uring") {
-    return Wrong("transport", absl::StrCat("'", options.transport, "' is not a transport; known are auto, io_uring"));
-  }
+  const auto transport = net::ParseTransport(absl::GetFlag(FLAGS_transport));
+  if (!transport.ok()) return Wrong("transport", std::string(transport.status().message()));
+  options.transport = *transport;
   options.max_connections = absl::GetFlag(FLAGS_max_connections);
   if (given.count("max_connections") != 0 && options.max_connections == 0) {
     return Wrong("max-connections", "is at least 1; without the flag the descriptor limit decides");
@@ -140,7 +140,9 @@ std::string HelpText() {
       "  --listen=SERVICE=HOST:PORT[,...]  what to serve where; numeric addresses, [::]:PORT is IPv6 and IPv4\n"
       "  --cpus=0-3,8                      CPUs to run on, one shard (thread) each; default: all this process may use\n"
       "  --shards=N                        number of shards; more than CPUs is allowed, and holds more connections\n"
-      "  --transport=auto|io_uring         what moves the bytes; auto is io_uring, which needs Linux 6.10 or newer\n"
+      "  --transport=auto|io_uring|io_uring-base|epoll\n"
+      "                                    what moves the bytes. io_uring needs Linux 6.10, io_uring-base 6.1, epoll any;\n"
+      "                                    auto takes the first of them that works, and says so when that is epoll\n"
       "  --max-connections=N               at most so many connections; further peers wait in the backlog\n"
       "  --drain-deadline=SECONDS          after SIGTERM or SIGINT, how long connections may take to end (30)\n"
       "  --version, --help\n"

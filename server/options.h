@@ -6,11 +6,13 @@
 #define MOORING_SERVER_OPTIONS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "net/address.h"
+#include "net/transport.h"
 
 namespace mooring::server {
 
@@ -25,7 +27,7 @@ struct Options {
   std::vector<ListenOption> listen;   // echo on 127.0.0.1:7000 and line on 127.0.0.1:7001 when none is given
   std::string cpus;                   // "": all that the process may use
   int shards = 0;                     // 0: one per CPU
-  std::string transport = "auto";
+  std::optional<net::TransportKind> transport;  // none: auto, the best that the kernel allows
   uint64_t max_connections = 0;       // 0: as many as the descriptor limit allows
   uint32_t drain_deadline_s = 30;
   bool help = false;

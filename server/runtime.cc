@@ -39,8 +39,8 @@ void BlockSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-Runtime::Runtime(const Options& options, core::Kernel* kernel, net::TransportProvider* provider, core::Clock* clock)
-    : options_(options), kernel_(kernel), provider_(provider), clock_(clock) {}
+Runtime::Runtime(const Options& options, core::Kernel* kernel, net::TransportChoice transport, core::Clock* clock)
+    : options_(options), kernel_(kernel), choice_(std::move(transport)), clock_(clock) {}
 
 Runtime::~Runtime() {
   StopAll();
@@ -85,7 +85,7 @@ void Runtime::MakeShard(uint32_t id, int cpu) {
     options.connections_max = plan_.direct_slots_per_shard;
     options.shards = static_cast<uint32_t>(shards_.size());
     absl::StatusOr<std::unique_ptr<net::Transport>> transport =
-        provider_->Open(data.shard.get(), data.engine->events(), options);
+        choice_.provider->Open(data.shard.get(), data.engine->events(), options);
     if (!transport.ok()) return transport.status();
     data.transport = *std::move(transport);
     if (data.shard->id() == 0) transport_ = data.transport->Describe();
@@ -125,7 +125,7 @@ absl::Status Runtime::StartControl() {
   options.sq_entries = 64;
   options.cq_entries = 256;
   absl::StatusOr<std::unique_ptr<net::Transport>> transport =
-      provider_->Open(control_.get(), control_engine_->events(), options);
+      choice_.provider->Open(control_.get(), control_engine_->events(), options);
   if (!transport.ok()) return transport.status();
   control_transport_ = *std::move(transport);
   control_->SetPort(control_transport_.get());
@@ -172,6 +172,7 @@ absl::Status Runtime::ClaimEndpoints() {
 std::string Runtime::Plan() const {
   std::string text = absl::StrCat("transport: ", transport_, "\nheap: ", alloc::HeapName(), "\n", plan_.ToString());
   if (text.back() != '\n') text += '\n';
+  if (!choice_.note.empty()) absl::StrAppend(&text, "note: ", choice_.note, "\n");
   for (const std::string& note : placement_.notes) absl::StrAppend(&text, "note: ", note, "\n");
   for (const Endpoint& endpoint : endpoints_) {
     absl::StrAppend(&text, "listening: ", endpoint.service, " on ", endpoint.address.ToString(), "\n");

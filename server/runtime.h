@@ -23,6 +23,7 @@
 #include "core/shard.h"
 #include "core/shard_thread.h"
 #include "net/address.h"
+#include "net/choose_transport.h"
 #include "net/credit.h"
 #include "net/engine.h"
 #include "net/transport.h"
@@ -46,7 +47,7 @@ class Runtime final : private core::EventPort::Watcher {
   // How long after the drain's deadline a task that does not end is waited for.
   static constexpr int64_t kSecondDeadlineMs = 5000;
 
-  Runtime(const Options& options, core::Kernel* kernel, net::TransportProvider* provider, core::Clock* clock);
+  Runtime(const Options& options, core::Kernel* kernel, net::TransportChoice transport, core::Clock* clock);
   ~Runtime();
 
   absl::Status Start();
@@ -78,7 +79,7 @@ class Runtime final : private core::EventPort::Watcher {
 
   const Options options_;
   core::Kernel* const kernel_;
-  net::TransportProvider* const provider_;
+  const net::TransportChoice choice_;
   core::Clock* const clock_;
 
   core::Placement placement_;

@@ -31,7 +31,7 @@ TEST(Options, DefaultsAreEchoAndLineOnLoopback) {
   EXPECT_EQ(options.listen[1].address.ToString(), "127.0.0.1:7001");
   EXPECT_EQ(options.cpus, "");
   EXPECT_EQ(options.shards, 0);
-  EXPECT_EQ(options.transport, "auto");
+  EXPECT_EQ(options.transport, std::nullopt);
   EXPECT_EQ(options.max_connections, 0u);
   EXPECT_EQ(options.drain_deadline_s, 30u);
   EXPECT_FALSE(options.help);
@@ -63,7 +63,7 @@ TEST(Options, EachFlagIsTakenInBothSpellings) {
     EXPECT_EQ(options.listen[1].address.ToString(), "0.0.0.0:0");
     EXPECT_EQ(options.cpus, "0-3,8");
     EXPECT_EQ(options.shards, 4);
-    EXPECT_EQ(options.transport, "io_uring");
+    EXPECT_EQ(options.transport, net::TransportKind::kUring);
     EXPECT_EQ(options.max_connections, 123456789012u);
     EXPECT_EQ(options.drain_deadline_s, 7u);
   }
@@ -82,6 +82,13 @@ TEST(Options, HelpAndVersionAreFlags) {
 }
 
 TEST(Options, DeadlineOfZeroIsAllowed) { EXPECT_EQ(Parsed({"--drain-deadline=0"}).drain_deadline_s, 0u); }
+
+TEST(Options, EveryTransportHasItsName) {
+  EXPECT_EQ(Parsed({"--transport=auto"}).transport, std::nullopt);
+  EXPECT_EQ(Parsed({"--transport=io_uring"}).transport, net::TransportKind::kUring);
+  EXPECT_EQ(Parsed({"--transport=io_uring-base"}).transport, net::TransportKind::kUringBase);
+  EXPECT_EQ(Parsed({"--transport=epoll"}).transport, net::TransportKind::kEpoll);
+}
 
 TEST(Options, PortZeroMayBeThereTwice) {
   EXPECT_EQ(Parsed({"--listen=echo=127.0.0.1:0,echo=127.0.0.1:0"}).listen.size(), 2u);
@@ -112,7 +119,8 @@ TEST(Options, EveryErrorNamesTheFlagAndWhatIsAllowed) {
       {{"--shards=0"}, "--shards: is a number from 1 to 1023"},
       {{"--shards=1024"}, "--shards: is a number from 1 to 1023"},
       {{"--max-connections=0"}, "--max-connections: is at least 1; without the flag the descriptor limit decides"},
-      {{"--transport=tcp"}, "--transport: 'tcp' is not a transport; known are auto, io_uring"},
+      {{"--transport=tcp"}, "--transport: 'tcp' is not a transport; known are auto, io_uring, io_uring-base, epoll"},
+      {{"--transport="}, "--transport: '' is not a transport; known are auto, io_uring, io_uring-base, epoll"},
       {{"--listen="}, "--listen: is empty; for example echo=127.0.0.1:7000"},
       {{"--listen=echo"}, "--listen: 'echo' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"},
       {{"--listen=echo=127.0.0.1:1,"}, "--listen: '' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"},

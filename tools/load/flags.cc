@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "net/choose_transport.h"
 
 ABSL_FLAG(std::string, target, "", "");
 ABSL_FLAG(std::string, protocol, "echo", "");
@@ -28,15 +29,16 @@ ABSL_FLAG(bool, verify, false, "");
 ABSL_FLAG(uint32_t, sources, 0, "");
 ABSL_FLAG(std::string, cpus, "", "");
 ABSL_FLAG(int32_t, shards, 0, "");
+ABSL_FLAG(std::string, transport, "auto", "");
 ABSL_FLAG(bool, json, false, "");
 ABSL_FLAG(int32_t, pid, 0, "");
 
 namespace mooring::tools::load {
 namespace {
 
-constexpr absl::string_view kNames[] = {"target", "protocol", "hold",   "churn",   "connections", "bytes",
-                                       "depth",  "seconds",  "warmup", "ramp",    "total",       "verify",
-                                       "sources", "cpus",    "shards", "json",    "pid"};
+constexpr absl::string_view kNames[] = {"target",  "protocol", "hold",   "churn",     "connections", "bytes",
+                                       "depth",   "seconds",  "warmup", "ramp",      "total",       "verify",
+                                       "sources", "cpus",     "shards", "transport", "json",        "pid"};
 
 template <class... A>
 absl::Status Wrong(const A&... parts) {
@@ -158,6 +160,9 @@ absl::StatusOr<std::optional<Options>> ParseFlags(const std::vector<std::string>
   if (options.shards < 0 || (given.contains("shards") && options.shards == 0)) {
     return Wrong("--shards=", options.shards, ": at least 1");
   }
+  const auto transport = net::ParseTransport(absl::GetFlag(FLAGS_transport));
+  if (!transport.ok()) return Wrong("--transport: ", transport.status().message());
+  options.transport = *transport;
   options.json = absl::GetFlag(FLAGS_json);
   options.pid = absl::GetFlag(FLAGS_pid);
   if (given.contains("pid") && options.pid <= 0) return Wrong("--pid=", options.pid, ": a process id");
@@ -200,6 +205,8 @@ Where from
                         connections (as many as needed)
   --cpus=LIST           CPUs to run on, as in 0-3,8 (all allowed)
   --shards=N            threads (one per CPU)
+  --transport=auto|io_uring|io_uring-base|epoll
+                        what moves the bytes, as mooringd has it (auto: the best that this kernel allows)
 
 What to say
   --pid=PID             the server's process: its memory (VmRSS) before, with all connections held and per connection,

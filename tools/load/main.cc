@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/kernel.h"
-#include "net/uring/provider.h"
+#include "net/choose_transport.h"
 #include "tools/load/flags.h"
 #include "tools/load/report.h"
 #include "tools/load/run.h"
@@ -30,8 +30,10 @@ int Main(const std::vector<std::string>& arguments) {
     return 0;
   }
 
-  net::uring::UringProvider provider(core::RealKernel());
-  const absl::StatusOr<Report> report = Run(&provider, **options).Execute();
+  const auto transport = net::ChooseTransport(core::RealKernel(), (*options)->transport);
+  if (!transport.ok()) return Fail(transport.status());
+  if (!transport->note.empty()) std::fprintf(stderr, "mooring-load: note: %s\n", transport->note.c_str());
+  const absl::StatusOr<Report> report = Run(transport->provider.get(), **options).Execute();
   if (isatty(STDERR_FILENO) != 0) std::fputs("\r\x1b[K", stderr);
   if (!report.ok()) return Fail(report.status());
   if ((*options)->json) {

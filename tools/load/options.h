@@ -4,9 +4,11 @@
 #define MOORING_TOOLS_LOAD_OPTIONS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "net/address.h"
+#include "net/transport.h"
 
 namespace mooring::tools::load {
 
@@ -35,6 +37,7 @@ struct Options {
   uint32_t sources = 0;        // 0: as many as needed
   std::string cpus;
   int shards = 0;              // 0: one per CPU
+  std::optional<net::TransportKind> transport;  // none: auto, the best that the kernel allows
   bool json = false;
   int pid = 0;                 // of the server; 0: not watched
   double grace_seconds = 30;   // on top of all other times, before a run that has not finished is given up

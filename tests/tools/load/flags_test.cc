@@ -56,6 +56,16 @@ TEST(Flags, HoldingLongEnoughToMeasureMemory) {
   EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--hold", "--seconds=1"})).seconds, 1);
 }
 
+TEST(Flags, EveryTransportHasItsName) {
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000"})).transport, std::nullopt);
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--transport=auto"})).transport, std::nullopt);
+  for (net::TransportKind kind : net::kTransportKinds) {
+    EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--transport=" + std::string(net::Name(kind))})).transport, kind);
+  }
+  EXPECT_EQ(ErrorOf({"--transport=tcp"}),
+            "--transport: 'tcp' is not a transport; known are auto, io_uring, io_uring-base, epoll");
+}
+
 TEST(Flags, HelpWinsOverEverything) {
   const auto options = Parse({"--help"});
   ASSERT_TRUE(options.ok());
@@ -64,7 +74,7 @@ TEST(Flags, HelpWinsOverEverything) {
 
 TEST(Flags, HelpNamesEveryFlag) {
   for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--connections", "--bytes", "--depth",
-                           "--verify", "--seconds", "--warmup", "--ramp", "--total", "--sources", "--cpus", "--shards",
+                           "--verify", "--seconds", "--warmup", "--ramp", "--total", "--sources", "--cpus", "--shards", "--transport",
                            "--pid", "--json", "--help"}) {
     EXPECT_THAT(HelpText(), HasSubstr(std::string("\n  ") + name));
   }

@@ -21,8 +21,6 @@
 namespace mooring::server {
 namespace {
 
-constexpr uint64_t kDescriptorsPlanned = 1024;  // connections are direct descriptors, which are not in the table
-
 sigset_t Signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -56,13 +54,14 @@ absl::Status Runtime::Start() {
       core::Place({.cpus = options_.cpus, .shards = options_.shards}, *allowed);
   if (!placement.ok()) return placement.status();
   placement_ = *std::move(placement);
+  const net::TransportKind kind = choice_.provider->kind();
   plan_ = core::MakePlan({.shards = static_cast<int>(placement_.cpu_of_shard.size()),
                           .descriptors_soft = limit->soft,
-                          .max_connections = options_.max_connections});
-  core::GrowDescriptorTable(kDescriptorsPlanned);
-  if (options_.max_connections != 0) {
-    credit_ = std::make_unique<net::Credit>(static_cast<int64_t>(options_.max_connections));
-  }
+                          .max_connections = options_.max_connections,
+                          .descriptor_taker = net::TakesDescriptors(kind) ? std::string(net::Name(kind)) : "",
+                          .listeners = static_cast<int>(options_.listen.size())});
+  core::GrowDescriptorTable(plan_.descriptors);
+  if (plan_.credit != 0) credit_ = std::make_unique<net::Credit>(static_cast<int64_t>(plan_.credit));
 
   absl::Status status = StartShards();
   if (status.ok()) status = StartControl();
@@ -76,13 +75,13 @@ void Runtime::MakeShard(uint32_t id, int cpu) {
   data.shard = std::make_unique<core::Shard>(core::Shard::Options{.id = id, .clock = clock_});
   // A slot of the slab may outlive its direct slot by a turn, so there are some more of them.
   data.engine = std::make_unique<net::Engine>(
-      data.shard.get(), net::Engine::Options{.connections_max = plan_.direct_slots_per_shard + 1024,
+      data.shard.get(), net::Engine::Options{.connections_max = plan_.slots_per_shard + 1024,
                                              .shards = static_cast<uint32_t>(shards_.size()),
                                              .credit = credit_.get()});
   core::ShardThread::Options thread = {.cpu = cpu, .name = absl::StrCat("shard-", id)};
   thread.set_up = [this, &data]() -> absl::Status {
     net::TransportOptions options;
-    options.connections_max = plan_.direct_slots_per_shard;
+    options.connections_max = plan_.slots_per_shard;
     options.shards = static_cast<uint32_t>(shards_.size());
     absl::StatusOr<std::unique_ptr<net::Transport>> transport =
         choice_.provider->Open(data.shard.get(), data.engine->events(), options);
@@ -145,7 +144,7 @@ absl::Status Runtime::ClaimEndpoints() {
   const int listeners = static_cast<int>(options_.listen.size());
   net::ClaimOptions claim_options;
   claim_options.shards = static_cast<int>(shards_.size());
-  claim_options.backlog = net::Backlog(plan_.direct_slots_per_shard, listeners, somaxconn);
+  claim_options.backlog = net::Backlog(plan_.slots_per_shard, listeners, somaxconn);
   std::vector<net::Claim> claims;
   for (const ListenOption& listen : options_.listen) {
     claim_options.user_timeout_ms = listen.service->options.write_stall_s * 1000;

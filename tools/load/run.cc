@@ -78,14 +78,23 @@ absl::Status Run::StartWorkers() {
 
   absl::StatusOr<core::DescriptorLimit> limit = core::RaiseDescriptorLimit();
   if (!limit.ok()) return limit.status();
-  const uint64_t slots_max = std::min<uint64_t>(limit->soft, core::kDirectSlotsMax);
   const uint64_t slots = PartOf(options_.connections, 0, shards) + ShardLoad::kSlotsSpare;
-  if (slots > slots_max) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(slots - ShardLoad::kSlotsSpare, " connections per shard are more than RLIMIT_NOFILE ", limit->soft,
-                     " allows: ulimit -n ", slots, ", or more --shards"));
+  if (net::TakesDescriptors(provider_->kind())) {
+    const uint64_t needed = shards * slots + core::kDescriptorsReserved;
+    if (needed > limit->soft) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          options_.connections, " connections are more than RLIMIT_NOFILE ", limit->soft, " allows: ulimit -n ", needed,
+          ", or --transport=io_uring, whose connections take none of them"));
+    }
+    core::GrowDescriptorTable(needed);
+  } else {
+    if (slots > std::min<uint64_t>(limit->soft, core::kDirectSlotsMax)) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(slots - ShardLoad::kSlotsSpare, " connections per shard are more than RLIMIT_NOFILE ", limit->soft,
+                       " allows: ulimit -n ", slots, ", or more --shards"));
+    }
+    core::GrowDescriptorTable(core::kDirectSlotsSpare);
   }
-  core::GrowDescriptorTable(core::kDirectSlotsSpare);
 
   std::vector<ShardLoad::Share> shares = ShareOut(options_, static_cast<int>(shards));
   for (uint32_t i = 0; i < shards; ++i) {

@@ -28,6 +28,20 @@ BufferPool::BufferPool(Accounting* accounting, uint32_t receive_blocks_max)
       descriptors_(sizeof(Block), receive_blocks_max + kBlocksMax, Purpose::kBlocks, accounting),
       receive_(kReceiveBlockBytes, receive_blocks_max, Purpose::kReceiveBlocks, accounting) {}
 
+BufferPool::~BufferPool() {
+  if constexpr (kChecked) {
+    if (leave_live_) return;
+    ReportLeak(Name(Purpose::kReceiveBlocks), kReceiveBlockBytes, receive_.live());
+    uint64_t large = blocks_live_;
+    for (const std::optional<SlotRegions>& regions : classes_) {
+      if (!regions.has_value()) continue;
+      ReportLeak(Name(Purpose::kBlocks), regions->slot_bytes(), regions->live());
+      large -= regions->live();
+    }
+    ReportLeak("blocks from the heap", 0, large);
+  }
+}
+
 Block* BufferPool::Describe(char* data, uint32_t capacity, uint8_t size_class, bool receive) {
   uint32_t slot;
   void* memory = descriptors_.Acquire(&slot);

@@ -6,7 +6,8 @@
 // hold nothing that keeps them resident.
 //
 // Threads:  one shard, leases included; not thread-safe.
-// Owns:     blocks and descriptors. Every lease must be gone before its pool.
+// Owns:     blocks and descriptors. Every lease must be gone before its pool; checked builds call one that is not a leak
+//           (see LeaveLive).
 // Limits:   receive_blocks_max receive blocks. Other blocks by class: 4 million of 256, 1,024 and 4,096 bytes, and one
 //           million of 16,384; larger ones (powers of two, up to 2 GB) come from the heap. A class reserves its address
 //           space at its first block. At most 2^32 - 1 holders of a block.
@@ -21,6 +22,7 @@
 #include <utility>
 
 #include "alloc/accounting.h"
+#include "alloc/checked.h"
 #include "alloc/region.h"
 
 namespace mooring::alloc {
@@ -128,6 +130,7 @@ class BufferPool {
   static constexpr uint32_t kBlockBytesMax = 1u << 31;
 
   explicit BufferPool(Accounting* accounting, uint32_t receive_blocks_max = 8192);
+  ~BufferPool();
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
@@ -139,6 +142,7 @@ class BufferPool {
 
   // Gives up one reference; the block goes back with the last. If it is charged then, the hook is called first.
   void Release(Block* block) {
+    descriptors_.CheckHeld(block, "block descriptors");
     assert(block->pool == this);
     assert(block->refs > 0);
     if (--block->refs == 0) Return(block);
@@ -152,6 +156,9 @@ class BufferPool {
 
   // Of all classes and the descriptors; see SlotRegions::Trim.
   bool Trim(bool force = false);
+
+  // What is live when the pool goes is meant to be: no leak.
+  void LeaveLive() { leave_live_ = true; }
 
   uint32_t receive_live() const { return receive_.live(); }
   uint32_t receive_blocks_max() const { return receive_.slots_max(); }
@@ -167,6 +174,7 @@ class BufferPool {
   void (*hook_)(void*, uint64_t) = nullptr;
   void* hook_context_ = nullptr;
   uint64_t blocks_live_ = 0;
+  bool leave_live_ = false;
   SlotRegions descriptors_;
   SlotRegions receive_;
   std::array<std::optional<SlotRegions>, kSlotClasses> classes_;
@@ -174,6 +182,7 @@ class BufferPool {
 
 inline void Lease::Unref() {
   if (block_ == nullptr) return;
+  if constexpr (kChecked) return block_->pool->Release(block_);
   assert(block_->refs > 0);
   if (--block_->refs == 0) block_->pool->Return(block_);
 }

@@ -5,6 +5,9 @@
 #include <cassert>
 #include <cstdlib>
 
+#include "alloc/checked.h"
+#include "alloc/poison.h"
+
 namespace mooring::alloc {
 namespace {
 
@@ -28,6 +31,16 @@ FramePool::FramePool(Accounting* accounting, uint32_t frames_max) : accounting_(
   assert(accounting != nullptr);
 }
 
+FramePool::~FramePool() {
+  if constexpr (kChecked) {
+    if (leave_live_) return;
+    for (const std::optional<SlotRegions>& regions : classes_) {
+      if (regions.has_value()) ReportLeak(Name(Purpose::kFrames), regions->slot_bytes(), regions->live());
+    }
+    ReportLeak("frames from the heap", 0, large_);
+  }
+}
+
 uint32_t FramePool::ClassOf(size_t bytes) {
   assert(bytes > 0);
   assert(bytes <= kClassBytesMax);
@@ -49,10 +62,13 @@ void* FramePool::Acquire(size_t bytes) noexcept {
     uint32_t slot;
     frame = regions->Acquire(&slot);
     if (frame == nullptr) return nullptr;
+    const size_t used = (bytes + 7) / 8 * 8;
+    Poison(static_cast<char*>(frame) + used, regions->slot_bytes() - used);
   } else {
     frame = std::malloc(bytes);
     if (frame == nullptr) return nullptr;
     accounting_->Add(Purpose::kFrames, static_cast<int64_t>(bytes));
+    ++large_;
   }
   ++live_;
   return frame;
@@ -62,13 +78,16 @@ void FramePool::Release(void* frame, size_t bytes) noexcept {
   if (frame == nullptr) return;
   if (bytes == 0) bytes = 1;
   if (bytes <= kClassBytesMax) {
+    assert(classes_[ClassOf(bytes)].has_value());
     SlotRegions& regions = *classes_[ClassOf(bytes)];
+    regions.CheckHeld(frame, Name(Purpose::kFrames));
     const uint32_t slot = regions.SlotOf(frame);
     assert(regions.At(slot) == frame);
     regions.Release(slot);
   } else {
     std::free(frame);
     accounting_->Add(Purpose::kFrames, -static_cast<int64_t>(bytes));
+    --large_;
   }
   --live_;
 }

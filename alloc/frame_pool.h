@@ -6,7 +6,8 @@
 // frames are), then four to each doubling up to 4,096, which wastes a fifth at most. Larger frames come from malloc.
 //
 // Threads:  one shard; not thread-safe.
-// Owns:     the frames' memory, not the coroutines in it: no frame may be used after the pool.
+// Owns:     the frames' memory, not the coroutines in it: no frame may be used after the pool. Checked builds call those
+//           still live then a leak (see LeaveLive).
 // Limits:   frames_max frames of each class. A class reserves its address space at its first frame.
 #ifndef MOORING_ALLOC_FRAME_POOL_H_
 #define MOORING_ALLOC_FRAME_POOL_H_
@@ -27,6 +28,7 @@ class FramePool {
   static constexpr uint32_t kClasses = 28;
 
   explicit FramePool(Accounting* accounting, uint32_t frames_max = 1u << 22);
+  ~FramePool();
   FramePool(const FramePool&) = delete;
   FramePool& operator=(const FramePool&) = delete;
 
@@ -39,6 +41,9 @@ class FramePool {
   // Of all classes; see SlotRegions::Trim.
   bool Trim(bool force = false);
 
+  // What is live when the pool goes is meant to be: no leak.
+  void LeaveLive() { leave_live_ = true; }
+
   uint64_t live() const { return live_; }
 
   // The class of a frame of 1 to kClassBytesMax bytes, and the largest frame of a class.
@@ -49,6 +54,8 @@ class FramePool {
   Accounting* accounting_;
   uint32_t frames_max_;
   uint64_t live_ = 0;
+  uint64_t large_ = 0;  // of live_, those from malloc
+  bool leave_live_ = false;
   std::array<std::optional<SlotRegions>, kClasses> classes_;
 };
 

@@ -130,10 +130,19 @@ void* SlotRegions::Acquire(uint32_t* slot) {
   return base_ + begin;
 }
 
+void SlotRegions::FindHeld(const void* address, std::string_view pool) const {
+  const auto offset = static_cast<uint64_t>(static_cast<const char*>(address) - base_);
+  const uint64_t slot = offset / slot_bytes_;
+  if (offset >= grown_bytes_) FailCheck(pool, slot_bytes_, slot, "is returned, but is not of this pool");
+  if (offset % slot_bytes_ != 0) FailCheck(pool, slot_bytes_, slot, "is returned by an address inside it");
+  if (!Live(static_cast<uint32_t>(slot))) FailCheck(pool, slot_bytes_, slot, "is returned twice: not live");
+}
+
 void SlotRegions::Release(uint32_t slot) {
   assert(Live(slot));
   const uint64_t begin = uint64_t{slot} * slot_bytes_;
   const uint64_t end = begin + slot_bytes_;
+  CheckNotLent(base_ + begin, slot_bytes_);
   Poison(base_ + begin, slot_bytes_);
 
   const uint32_t word = slot / 64;

@@ -24,8 +24,10 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "alloc/accounting.h"
+#include "alloc/checked.h"
 
 namespace mooring::alloc {
 
@@ -55,6 +57,11 @@ class SlotRegions {
     return base_ + uint64_t{slot} * slot_bytes_;
   }
 
+  // Checked builds end the process here, unless `address` is the start of a live slot; `pool` is what to call it.
+  void CheckHeld(const void* address, std::string_view pool) const {
+    if constexpr (kChecked) FindHeld(address, pool);
+  }
+
   // REQUIRES: the address is inside a slot, at its start or further in.
   uint32_t SlotOf(const void* address) const;
 
@@ -72,8 +79,10 @@ class SlotRegions {
   uint32_t slots_max() const { return slots_max_; }  // 0 when the address space could not be reserved
   uint32_t slot_bytes() const { return slot_bytes_; }
   uint64_t resident_bytes() const { return uint64_t{used_pages_} * kPageBytes; }  // what the accounting was told
+  Purpose purpose() const { return purpose_; }
 
  private:
+  void FindHeld(const void* address, std::string_view pool) const;
   bool Reserve();
   bool Grow(uint64_t end);
   uint32_t NextOpenWord(uint32_t word) const;

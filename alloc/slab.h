@@ -9,7 +9,7 @@
 // initialised itself) and T must not change it. While T's destructor runs Find() still answers the object.
 //
 // Threads:  one shard; not thread-safe.
-// Owns:     the objects; those still live are destroyed with it.
+// Owns:     the objects; those still live are destroyed with it, which checked builds call a leak (see LeaveLive).
 // Limits:   Find() after 2^32 acquisitions, and FindLow() after 2^24, while one and the same handle was kept could take
 //           a new object in the same slot for the old one.
 #ifndef MOORING_ALLOC_SLAB_H_
@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "alloc/accounting.h"
+#include "alloc/checked.h"
 #include "alloc/region.h"
 
 namespace mooring::alloc {
@@ -46,6 +47,9 @@ class Slab {
     static_assert(alignof(T) <= SlotRegions::kPageBytes);
   }
   ~Slab() {
+    if constexpr (kChecked) {
+      if (!leave_live_) ReportLeak(Name(regions_.purpose()), sizeof(T), live());
+    }
     ForEach([this](T* object) { Release(object); });
   }
   Slab(const Slab&) = delete;
@@ -67,6 +71,7 @@ class Slab {
 
   // Destroys. REQUIRES: live, and from this slab.
   void Release(T* object) {
+    regions_.CheckHeld(object, Name(regions_.purpose()));
     const uint32_t slot = regions_.SlotOf(object);
     assert(regions_.Live(slot));
     object->~T();
@@ -109,6 +114,9 @@ class Slab {
   // See SlotRegions::Trim.
   bool Trim(bool force = false) { return regions_.Trim(force); }
 
+  // What is live when the slab goes is meant to be: no leak.
+  void LeaveLive() { leave_live_ = true; }
+
   uint32_t live() const { return regions_.live(); }
   uint32_t slots_max() const { return regions_.slots_max(); }
 
@@ -128,6 +136,7 @@ class Slab {
 
   SlotRegions regions_;
   uint32_t last_generation_;
+  bool leave_live_ = false;
 };
 
 }  // namespace mooring::alloc

@@ -46,6 +46,8 @@ class GiveBack : public testing::TestWithParam<size_t> {
     std::iota(order_.begin(), order_.end(), 0u);
     std::memset(frames_.data(), 0xff, frames_.size() * sizeof(void*));  // resident before the first measurement
     std::memset(connections_.data(), 0xff, connections_.size() * sizeof(void*));
+    slab_.LeaveLive();
+    pool_.LeaveLive();
   }
 
   void Fill() {

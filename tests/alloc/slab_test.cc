@@ -24,6 +24,7 @@ struct Item {
 TEST(Slab, FindsWhatWasAcquired) {
   Accounting accounting;
   Slab<Item> slab(100, Purpose::kConnections, &accounting);
+  slab.LeaveLive();
   Item* item = slab.Acquire(7);
   ASSERT_NE(item, nullptr);
   EXPECT_EQ(item->value, 7);
@@ -38,6 +39,7 @@ TEST(Slab, FindsWhatWasAcquired) {
 TEST(Slab, AStaleHandleFindsNothing) {
   Accounting accounting;
   Slab<Item> slab(100, Purpose::kConnections, &accounting);
+  slab.LeaveLive();
   Item* item = slab.Acquire(1);
   const SlabHandle stale = item->handle;
   slab.Release(item);
@@ -54,6 +56,7 @@ TEST(Slab, AStaleHandleFindsNothing) {
 TEST(Slab, AStaleHandleFindsNothingAfterThePageWasGivenBack) {
   Accounting accounting;
   Slab<Item> slab(100, Purpose::kConnections, &accounting);
+  slab.LeaveLive();
   Item* item = slab.Acquire(1);
   const SlabHandle stale = item->handle;
   slab.Release(item);
@@ -67,6 +70,7 @@ TEST(Slab, AStaleHandleFindsNothingAfterThePageWasGivenBack) {
 TEST(Slab, AnyNumbersAreSafeToLookUp) {
   Accounting accounting;
   Slab<Item> slab(100, Purpose::kConnections, &accounting);
+  slab.LeaveLive();
   Item* item = slab.Acquire(1);
   const uint32_t generation = item->handle.generation;
   EXPECT_EQ(slab.Find({}), nullptr);
@@ -82,11 +86,13 @@ TEST(Slab, AnyNumbersAreSafeToLookUp) {
 TEST(Slab, GenerationsSkipThoseWhoseLowBitsAreZero) {
   Accounting accounting;
   Slab<Item> slab(100, Purpose::kConnections, &accounting, 0x01fffffe);
+  slab.LeaveLive();
   EXPECT_EQ(slab.Acquire()->handle.generation, 0x01ffffffu);
   Item* item = slab.Acquire();
   EXPECT_EQ(item->handle.generation, 0x02000001u);
   EXPECT_EQ(slab.FindLow(item->handle.slot, 1), item);
   Slab<Item> last(100, Purpose::kConnections, &accounting, 0xfffffffe);
+  last.LeaveLive();
   EXPECT_EQ(last.Acquire()->handle.generation, 0xffffffffu);
   EXPECT_EQ(last.Acquire()->handle.generation, 1u);
 }
@@ -94,6 +100,7 @@ TEST(Slab, GenerationsSkipThoseWhoseLowBitsAreZero) {
 TEST(Slab, IsFullAtSlotsMaxAndServesAgainAfterARelease) {
   Accounting accounting;
   Slab<Item> slab(100, Purpose::kConnections, &accounting);
+  slab.LeaveLive();
   std::vector<Item*> items;
   for (int i = 0; i < 100; ++i) items.push_back(slab.Acquire(i));
   EXPECT_EQ(slab.Acquire(100), nullptr);
@@ -110,6 +117,7 @@ TEST(Slab, ReleaseAndTheEndOfTheSlabDestroyEachObjectOnce) {
   int destroyed = 0;
   {
     Slab<Item> slab(100, Purpose::kConnections, &accounting);
+    slab.LeaveLive();
     Item* first = slab.Acquire(1, &destroyed);
     for (int i = 0; i < 9; ++i) slab.Acquire(1, &destroyed);
     slab.Release(first);
@@ -122,6 +130,7 @@ TEST(Slab, ReleaseAndTheEndOfTheSlabDestroyEachObjectOnce) {
 TEST(Slab, AThrowingConstructorLeavesTheSlotFree) {
   Accounting accounting;
   Slab<Item> slab(1, Purpose::kConnections, &accounting);
+  slab.LeaveLive();
   EXPECT_THROW(slab.Acquire(-1), int);
   EXPECT_EQ(slab.live(), 0u);
   EXPECT_NE(slab.Acquire(1), nullptr);
@@ -130,6 +139,7 @@ TEST(Slab, AThrowingConstructorLeavesTheSlotFree) {
 TEST(Slab, ForEachVisitsEveryLiveObjectAndMayReleaseIt) {
   Accounting accounting;
   Slab<Item> slab(1000, Purpose::kConnections, &accounting);
+  slab.LeaveLive();
   std::vector<Item*> items;
   for (int i = 0; i < 1000; ++i) items.push_back(slab.Acquire(i));
   for (int i = 0; i < 1000; ++i) {
@@ -148,6 +158,7 @@ TEST(Slab, ForEachVisitsEveryLiveObjectAndMayReleaseIt) {
 TEST(Slab, ForEachDoesNotVisitWhatWasReleasedMeanwhile) {
   Accounting accounting;
   Slab<Item> slab(10, Purpose::kConnections, &accounting);
+  slab.LeaveLive();
   Item* items[3] = {slab.Acquire(0), slab.Acquire(1), slab.Acquire(2)};
   std::vector<int> visited;
   slab.ForEach([&](Item* item) {
@@ -165,7 +176,7 @@ TEST(Slab, DoubleReleaseIsAssertedInDebugBuilds) {
   Slab<Item> slab(10, Purpose::kConnections, &accounting);
   Item* item = slab.Acquire(1);
   slab.Release(item);
-  EXPECT_DEATH(slab.Release(item), "Live");
+  EXPECT_DEATH(slab.Release(item), "Live|connections of 24 bytes: slot 0 is returned twice");
 #endif
 }
 

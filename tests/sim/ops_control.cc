@@ -8,6 +8,7 @@
 
 #include "core/uapi.h"
 #include "tests/sim/sim_ring.h"
+#include "tests/sim/user_memory.h"
 
 namespace mooring::sim {
 
@@ -141,7 +142,7 @@ SimRing::Outcome SimRing::Command(Request* request) {
   sockaddr_storage peer;
   const socklen_t size = socket->remote().ToSockaddr(socket->family(), &peer);
   if (size < sqe.file_index) return Done(-EINVAL);
-  std::memcpy(reinterpret_cast<void*>(sqe.addr3), &peer, sqe.file_index);
+  CopyToUser(reinterpret_cast<void*>(sqe.addr3), &peer, sqe.file_index);
   return Done(static_cast<int>(sqe.file_index));
 }
 

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "tests/sim/sim_network.h"
+#include "tests/sim/user_memory.h"
 
 namespace mooring::sim {
 
@@ -113,7 +114,7 @@ int SimSocket::Receive(void* to, size_t size) {
   if (state_ == State::kListening || state_ == State::kIdle || state_ == State::kBound) return -ENOTCONN;
   if (readable() > 0) {
     const size_t taken = std::min(size, readable());
-    std::memcpy(to, incoming_.data() + incoming_read_, taken);
+    CopyToUser(to, incoming_.data() + incoming_read_, taken);
     incoming_read_ += taken;
     if (incoming_read_ == incoming_.size()) {
       incoming_.clear();

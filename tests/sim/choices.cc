@@ -9,25 +9,47 @@
 
 namespace mooring::sim {
 
-Choices::Choices(uint64_t seed, bool calm) : seed_(seed), calm_(calm), state_(seed) {}
-
 // S. Vigna's splitmix64 (public domain, prng.di.unimi.it): the same numbers on every platform and library.
-uint64_t Choices::Random() {
+uint64_t SeededDecisions::Next() {
   uint64_t z = (state_ += 0x9e3779b97f4a7c15);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
   z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
   return z ^ (z >> 31);
 }
 
-size_t Choices::Pick(size_t n) { return calm_ ? 0 : Random() % n; }
+namespace {
 
-bool Choices::Chance(unsigned percent) { return !calm_ && Random() % 100 < percent; }
+uint64_t SeedOf(const uint8_t* bytes, size_t size) {  // FNV-1a
+  uint64_t seed = 0xcbf29ce484222325;
+  for (size_t i = 0; i < size; ++i) seed = (seed ^ bytes[i]) * 0x100000001b3;
+  return seed;
+}
 
-size_t Choices::Between(size_t low, size_t high) { return low + Random() % (high - low + 1); }
+}  // namespace
+
+ByteDecisions::ByteDecisions(const uint8_t* bytes, size_t size)
+    : bytes_(bytes), size_(size), rest_(SeedOf(bytes, size)) {}
+
+uint64_t ByteDecisions::Below(uint64_t n) {
+  uint64_t value = 0;
+  for (uint64_t range = n - 1; range != 0; range >>= 8) {
+    if (used_up()) return rest_.Below(n);
+    value = value << 8 | bytes_[at_++];
+  }
+  return value % n;
+}
+
+Choices::Choices(uint64_t seed, bool calm) : seed_(seed), calm_(calm), seeded_(seed) {}
+
+size_t Choices::Pick(size_t n) { return calm_ ? 0 : decisions_->Below(n); }
+
+bool Choices::Chance(unsigned percent) { return !calm_ && decisions_->Below(100) < percent; }
+
+size_t Choices::Between(size_t low, size_t high) { return low + decisions_->Below(high - low + 1); }
 
 size_t Choices::Some(size_t available) {
   if (calm_ || available <= 1) return available;
-  switch (Random() % 4) {
+  switch (decisions_->Below(4)) {
     case 0: return Between(1, std::min<size_t>(available, 8));
     case 1: return Between(1, available);
     default: return available;

@@ -18,15 +18,51 @@ namespace mooring::sim {
 // Where a fault can be put in: the named call or operation then fails with the error that the fault function returns.
 enum class FaultSite : uint8_t { kRingSetup, kRingEnter, kSocket, kBind, kListen, kAccept, kInstall, kReceive, kSend };
 
+// Where decisions come from: numbers, one after the other. Left alone, Choices draws them from its seed.
+class Decisions {
+ public:
+  virtual ~Decisions() = default;
+  // 0 <= result < n. REQUIRES n > 0.
+  virtual uint64_t Below(uint64_t n) = 0;
+};
+
+// From a seed: splitmix64.
+class SeededDecisions final : public Decisions {
+ public:
+  explicit SeededDecisions(uint64_t seed) : state_(seed) {}
+  uint64_t Below(uint64_t n) override { return Next() % n; }
+  uint64_t Next();
+
+ private:
+  uint64_t state_;
+};
+
+// From bytes, a fuzzer's: a decision takes as few as its range needs. When they are used up, a seed that they give goes
+// on, so that what they began comes to its end.
+class ByteDecisions final : public Decisions {
+ public:
+  ByteDecisions(const uint8_t* bytes, size_t size);
+  uint64_t Below(uint64_t n) override;
+  bool used_up() const { return at_ == size_; }
+
+ private:
+  const uint8_t* const bytes_;
+  const size_t size_;
+  size_t at_ = 0;
+  SeededDecisions rest_;
+};
+
 class Choices {
  public:
   explicit Choices(uint64_t seed, bool calm = false);
   Choices(const Choices&) = delete;
 
+  // From now on all is drawn from there; `decisions` outlives this.
+  void SetDecisions(Decisions* decisions) { decisions_ = decisions; }
+
   uint64_t seed() const { return seed_; }
   bool calm() const { return calm_; }
 
-  uint64_t Random();                // splitmix64
   size_t Pick(size_t n);            // 0 <= result < n; REQUIRES n > 0. Calm: 0
   bool Chance(unsigned percent);    // calm: false
   size_t Between(size_t low, size_t high);
@@ -52,7 +88,8 @@ class Choices {
  private:
   const uint64_t seed_;
   const bool calm_;
-  uint64_t state_;
+  SeededDecisions seeded_;
+  Decisions* decisions_ = &seeded_;
   std::function<int(FaultSite)> faults_;
 };
 

@@ -129,7 +129,7 @@ TEST(SimKernel, TheSameSeedDoesTheSame) {
     size_t pieces = 0;
     ReceiveAll(bed, slot, &end, &pieces);
     return std::to_string(pieces) + " " + std::to_string(bed.ring().counts().enters) + " " +
-           std::to_string(bed.kernel.choices().Random());
+           std::to_string(bed.kernel.choices().Between(0, SIZE_MAX - 1));
   };
   for (uint64_t seed = 1; seed <= 20; ++seed) EXPECT_EQ(run(seed), run(seed)) << "seed " << seed;
   EXPECT_NE(run(1), run(2));
@@ -323,6 +323,28 @@ TEST(SimKernel, PeersThatStallReadSlowlyAndVanish) {
   bed.kernel.network().DeliverAll();
   EXPECT_EQ(peer->received().size(), 24u);
   EXPECT_TRUE(bed.kernel.network().quiet());
+}
+
+TEST(Choices, BytesDecideAndASeedGoesOnWhenTheyAreUsedUp) {
+  const uint8_t bytes[] = {7, 200, 1, 2, 9};
+  const auto draw = [&](size_t size) {
+    ByteDecisions from(bytes, size);
+    Choices choices(1);
+    choices.SetDecisions(&from);
+    std::vector<size_t> drawn = {choices.Pick(10), choices.Pick(1), choices.Pick(100), choices.Pick(1000)};
+    EXPECT_EQ(from.used_up(), size <= 4);
+    for (int i = 0; i < 8; ++i) drawn.push_back(choices.Pick(1 << 20));
+    return drawn;
+  };
+  const std::vector<size_t> all = draw(5);
+  EXPECT_EQ(all[0], 7u);
+  EXPECT_EQ(all[1], 0u) << "takes no byte";
+  EXPECT_EQ(all[2], 0u);          // 200 % 100
+  EXPECT_EQ(all[3], 258u);        // two bytes
+  EXPECT_EQ(draw(5), all);
+  std::vector<size_t> rest = draw(4);
+  rest.erase(rest.begin(), rest.begin() + 4);
+  EXPECT_NE(rest, std::vector<size_t>(8, 0));
 }
 
 TEST(SimKernel, FaultsComeWhereTheTestPutsThem) {

@@ -12,6 +12,7 @@
 
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 
 namespace mooring::scenario {
@@ -43,12 +44,12 @@ class CountsOpen final : public net::Handler {
   OpenCount* const open_;
 };
 
-class Cap : public testing::TestWithParam<int> {};
+class Cap : public ScenarioOf<int> {};
 
 TEST_P(Cap, IsExactAndTheNextOneWaits) {
   OpenCount open;
   LoopbackServer server([&] { return std::make_unique<CountsOpen>(&open); },
-                        {.shards = GetParam(), .max_connections = 10});
+                        In({.shards = Param(), .max_connections = 10}));
   // Twice as many as the cap, wherever the kernel's hash puts them. Those beyond it connect, and wait unanswered.
   std::vector<Client> clients;
   for (int i = 0; i < 20; ++i) {
@@ -82,7 +83,7 @@ TEST_P(Cap, IsExactAndTheNextOneWaits) {
 TEST_P(Cap, HoldsUnderARushOfShortConnections) {
   OpenCount open;
   LoopbackServer server([&] { return std::make_unique<CountsOpen>(&open); },
-                        {.shards = GetParam(), .max_connections = 10});
+                        In({.shards = Param(), .max_connections = 10}));
   int served = 0;
   std::vector<Client> clients;
   for (int round = 0; round < 40; ++round) {
@@ -107,13 +108,14 @@ TEST_P(Cap, HoldsUnderARushOfShortConnections) {
   EXPECT_LE(open.most, 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shards, Cap, testing::Values(1, 2, 4), [](const auto& info) {
-  return std::to_string(info.param);
-});
+INSTANTIATE_TEST_SUITE_P(Worlds, Cap, testing::Combine(EveryWorld(), testing::Values(1, 2, 4)),
+                         WorldAnd(+[](int shards) { return std::to_string(shards); }));
 
-TEST(SmallTable, ServesEverybodyInTheEndAndResetsNobody) {
+class SmallTable : public Scenario {};
+
+TEST_P(SmallTable, ServesEverybodyInTheEndAndResetsNobody) {
   OpenCount open;
-  LoopbackServer server([&] { return std::make_unique<CountsOpen>(&open); }, {.connections_max = 64, .backlog = 512});
+  LoopbackServer server([&] { return std::make_unique<CountsOpen>(&open); }, In({.connections_max = 64, .backlog = 512}));
   std::vector<Client> clients;
   for (int i = 0; i < 200; ++i) {
     clients.emplace_back(server.port());
@@ -143,8 +145,8 @@ TEST(SmallTable, ServesEverybodyInTheEndAndResetsNobody) {
   EXPECT_GT(server.TransportCount("accepts_near"), 0u);
 }
 
-TEST(SmallTable, GoesBackToAcceptingFreely) {
-  LoopbackServer server(Callbacks<EchoCallbacks>(), {.connections_max = 64, .backlog = 8});
+TEST_P(SmallTable, GoesBackToAcceptingFreely) {
+  LoopbackServer server(Callbacks<EchoCallbacks>(), In({.connections_max = 64, .backlog = 8}));
   for (int round = 0; round < 5; ++round) {
     std::vector<Client> clients;
     for (int i = 0; i < 64; ++i) {
@@ -157,6 +159,7 @@ TEST(SmallTable, GoesBackToAcceptingFreely) {
   EXPECT_GE(server.TransportCount("accept_mode_changes"), 9u);
   EXPECT_EQ(server.TransportCount("accept_table_full"), 0u);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, SmallTable, EveryWorld(), WorldName());
 
 }  // namespace
 }  // namespace mooring::scenario

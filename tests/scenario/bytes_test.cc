@@ -10,6 +10,7 @@
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
 #include "tests/scenario/scale.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 #include "tests/scenario/swarm.h"
 
@@ -19,11 +20,11 @@ namespace {
 using net::CloseCause;
 
 // The form of the service, and how many connections.
-class Bytes : public testing::TestWithParam<std::tuple<int, int>> {};
+class Bytes : public ScenarioOf<int, int> {};
 
 TEST_P(Bytes, RandomChunksComeBackAsTheyWere) {
-  const int connections = std::get<1>(GetParam());
-  LoopbackServer server(EchoForms(std::get<0>(GetParam())).service, {.shards = 2});
+  const int connections = Param<1>();
+  LoopbackServer server(EchoForms(Param<0>()).service, In({.shards = 2}));
   SwarmOptions options;
   options.connections = connections;
   options.bytes_each = static_cast<uint64_t>(connections == 1 ? 8 << 20 : connections == 100 ? 512 << 10 : 20 << 10);
@@ -42,14 +43,16 @@ TEST_P(Bytes, RandomChunksComeBackAsTheyWere) {
   EXPECT_EQ(server.Count(net::EngineCount::kBytesSent), options.bytes_each * static_cast<uint64_t>(connections));
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Bytes, testing::Combine(testing::Range(0, kEchoForms), testing::Values(1, 100, 2000)),
-                         [](const auto& info) {
-                           return std::string(EchoForms(std::get<0>(info.param)).name) +
-                                  std::to_string(std::get<1>(info.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(Worlds, Bytes,
+                         testing::Combine(EveryWorld(), testing::Range(0, kEchoForms), testing::Values(1, 100, 2000)),
+                         WorldAnd(+[](int form, int connections) {
+                           return EchoForms(form).name + std::to_string(connections);
+                         }));
 
-TEST(Lines, PipelinedInOneWriteAreAllAnswered) {
-  LoopbackServer server(Coroutine(ShortLines));
+class Lines : public Scenario {};
+
+TEST_P(Lines, PipelinedInOneWriteAreAllAnswered) {
+  LoopbackServer server(Coroutine(ShortLines), In());
   for (int lines : {16, 1000}) {
     Client client(server.port());
     std::string text;
@@ -59,8 +62,8 @@ TEST(Lines, PipelinedInOneWriteAreAllAnswered) {
   }
 }
 
-TEST(Lines, SplitAtEveryByteAreTheSame) {
-  LoopbackServer server(Coroutine(ShortLines));
+TEST_P(Lines, SplitAtEveryByteAreTheSame) {
+  LoopbackServer server(Coroutine(ShortLines), In());
   const std::string text = "ab\r\n\nc\n\r\n\rd\r\r\n";
   const std::string answer = "ab\n\nc\n\n\rd\r\n";
   uint64_t received = 0;
@@ -77,8 +80,8 @@ TEST(Lines, SplitAtEveryByteAreTheSame) {
   }
 }
 
-TEST(Lines, OfExactlyTheLimitPassAndOneByteMoreIsTooLong) {
-  LoopbackServer server(Coroutine(ShortLines));
+TEST_P(Lines, OfExactlyTheLimitPassAndOneByteMoreIsTooLong) {
+  LoopbackServer server(Coroutine(ShortLines), In());
   const std::string exact(kLineMax, 'x');
   Client client(server.port());
   EXPECT_EQ(client.Exchange(exact + "\n", kLineMax + 1), exact + "\n");
@@ -90,8 +93,8 @@ TEST(Lines, OfExactlyTheLimitPassAndOneByteMoreIsTooLong) {
   EXPECT_EQ(server.Cause(CloseCause::kTooLong), 1u);
 }
 
-TEST(Lines, WithoutEndAreTooLongBeforeTheirEndHasCome) {
-  LoopbackServer server(Coroutine(ShortLines));
+TEST_P(Lines, WithoutEndAreTooLongBeforeTheirEndHasCome) {
+  LoopbackServer server(Coroutine(ShortLines), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send(std::string(kLineMax + 2, 'x')));
   EXPECT_EQ(client.ReceiveToFin(), "");
@@ -100,11 +103,12 @@ TEST(Lines, WithoutEndAreTooLongBeforeTheirEndHasCome) {
   EXPECT_EQ(server.Cause(CloseCause::kTooLong), 1u);
 }
 
-TEST(Lines, EmptyOnesAreLines) {
-  LoopbackServer server(Coroutine(ShortLines));
+TEST_P(Lines, EmptyOnesAreLines) {
+  LoopbackServer server(Coroutine(ShortLines), In());
   Client client(server.port());
   EXPECT_EQ(client.Exchange("\n\n\r\n", 3), "\n\n\n");
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, Lines, EveryWorld(), WorldName());
 
 }  // namespace
 }  // namespace mooring::scenario

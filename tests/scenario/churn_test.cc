@@ -10,6 +10,7 @@
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
 #include "tests/scenario/scale.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 
 namespace mooring::scenario {
@@ -19,12 +20,12 @@ using alloc::Purpose;
 using net::CloseCause;
 using net::EngineCount;
 
-class Churn : public testing::TestWithParam<int> {};
+class Churn : public ScenarioOf<int> {};
 
 TEST_P(Churn, LeavesNothingBehind) {
   const int connections = Scaled(100'000) / kEchoForms;
   constexpr int kAtOnce = 32;
-  LoopbackServer server(EchoForms(GetParam()).service);
+  LoopbackServer server(EchoForms(Param()).service, In());
   const unsigned seed = std::random_device()();
   std::printf("seed %u\n", seed);
   std::mt19937 random(seed);
@@ -84,8 +85,8 @@ TEST_P(Churn, LeavesNothingBehind) {
               static_cast<unsigned long long>(server.Bytes(Purpose::kBlocks)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Churn, testing::Range(0, kEchoForms),
-                         [](const auto& info) { return EchoForms(info.param).name; });
+INSTANTIATE_TEST_SUITE_P(Worlds, Churn, testing::Combine(EveryWorld(), testing::Range(0, kEchoForms)),
+                         WorldAnd(+[](int form) { return EchoForms(form).name; }));
 
 }  // namespace
 }  // namespace mooring::scenario

@@ -8,6 +8,7 @@
 
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 
 namespace mooring::scenario {
@@ -17,10 +18,10 @@ using net::CloseCause;
 using net::EngineCount;
 using std::chrono::steady_clock;
 
-class Deadlines : public testing::TestWithParam<int> {};
+class Deadlines : public ScenarioOf<int> {};
 
 TEST_P(Deadlines, IdlePeerIsClosedAndActiveOneIsNot) {
-  LoopbackServer server(EchoForms(GetParam()).service, {.service = {.idle_timeout_s = 2}});
+  LoopbackServer server(EchoForms(Param()).service, In({.service = {.idle_timeout_s = 2}}));
   Client active(server.port());
   Client silent(server.port());
   const auto begin = steady_clock::now();
@@ -52,7 +53,7 @@ void Clog(LoopbackServer* server, Client* client) {
 }
 
 TEST_P(Deadlines, PeerThatNeverReadsIsAbortedAsStalled) {
-  LoopbackServer server(EchoForms(GetParam()).service, {.service = {.write_stall_s = 2}});
+  LoopbackServer server(EchoForms(Param()).service, In({.service = {.write_stall_s = 2}}));
   Client client(server.port(), {.receive_buffer = 4096});
   Clog(&server, &client);
   const auto begin = steady_clock::now();
@@ -62,7 +63,7 @@ TEST_P(Deadlines, PeerThatNeverReadsIsAbortedAsStalled) {
 }
 
 TEST_P(Deadlines, PeerThatNeverReadsIsAbortedWhereTheKernelHasTheDeadlineToo) {
-  LoopbackServer server(EchoForms(GetParam()).service, {.service = {.write_stall_s = 2}, .user_timeout = true});
+  LoopbackServer server(EchoForms(Param()).service, In({.service = {.write_stall_s = 2}, .user_timeout = true}));
   Client client(server.port(), {.receive_buffer = 4096});
   Clog(&server, &client);
   server.Await([&] { return server.live() == 0; });
@@ -72,7 +73,7 @@ TEST_P(Deadlines, PeerThatNeverReadsIsAbortedWhereTheKernelHasTheDeadlineToo) {
 // With a TCP_USER_TIMEOUT this one would be cut: the kernel counts from its first window probe until the segment that it
 // wants to send fits the window as a whole, and a slow reader with a small window never gets there.
 TEST_P(Deadlines, PeerThatReadsSlowlyIsNotStalled) {
-  LoopbackServer server(EchoForms(GetParam()).service, {.service = {.write_stall_s = 2}});
+  LoopbackServer server(EchoForms(Param()).service, In({.service = {.write_stall_s = 2}}));
   Client client(server.port(), {.receive_buffer = 16 << 10});
   const std::string plenty(1 << 16, 'x');
   Clog(&server, &client);
@@ -86,8 +87,8 @@ TEST_P(Deadlines, PeerThatReadsSlowlyIsNotStalled) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Deadlines, testing::Range(0, kEchoForms),
-                         [](const auto& info) { return EchoForms(info.param).name; });
+INSTANTIATE_TEST_SUITE_P(Worlds, Deadlines, testing::Combine(EveryWorld(), testing::Range(0, kEchoForms)),
+                         WorldAnd(+[](int form) { return EchoForms(form).name; }));
 
 }  // namespace
 }  // namespace mooring::scenario

@@ -15,6 +15,7 @@
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
 #include "tests/scenario/scale.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 #include "tests/scenario/swarm.h"
 
@@ -38,7 +39,7 @@ LoadForm LoadForms(int i) {
   return {"Lines", Coroutine(ShortLines), true};
 }
 
-class DrainUnderLoad : public testing::TestWithParam<int> {
+class DrainUnderLoad : public ScenarioOf<int> {
  protected:
   struct Peer {
     Client client;
@@ -67,12 +68,12 @@ class DrainUnderLoad : public testing::TestWithParam<int> {
 };
 
 TEST_P(DrainUnderLoad, AnswersWhatWasAcknowledgedThenSendsFin) {
-  const LoadForm form = LoadForms(GetParam());
+  const LoadForm form = LoadForms(Param());
   for (int run = 0; run < 10; ++run) {
     const unsigned seed = std::random_device()();
     std::printf("seed %u\n", seed);
     random_.seed(seed);
-    LoopbackServer server(form.service, {.shards = 2});
+    LoopbackServer server(form.service, In({.shards = 2}));
     std::vector<Peer> peers(100);
     for (Peer& peer : peers) peer.client = Client(server.port());
     for (int bursts = 0; bursts < 5; ++bursts) {
@@ -118,12 +119,14 @@ TEST_P(DrainUnderLoad, AnswersWhatWasAcknowledgedThenSendsFin) {
     EXPECT_EQ(server.Cause(CloseCause::kDrained), peers.size());
   }
 }
-INSTANTIATE_TEST_SUITE_P(Forms, DrainUnderLoad, testing::Range(0, 3),
-                         [](const auto& info) { return LoadForms(info.param).name; });
+INSTANTIATE_TEST_SUITE_P(Worlds, DrainUnderLoad, testing::Combine(EveryWorld(), testing::Range(0, 3)),
+                         WorldAnd(+[](int form) { return LoadForms(form).name; }));
 
-TEST(Drain, ServesWhoIsInTheAcceptQueue) {
+class Drain : public Scenario {};
+
+TEST_P(Drain, ServesWhoIsInTheAcceptQueue) {
   for (int run = 0; run < 10; ++run) {
-    LoopbackServer server(Coroutine(ShortLines));
+    LoopbackServer server(Coroutine(ShortLines), In());
     std::promise<void> connected;
     // The shard does nothing until everybody has connected and asked, and then begins the drain at once.
     std::thread drain([&] {
@@ -149,10 +152,10 @@ TEST(Drain, ServesWhoIsInTheAcceptQueue) {
   }
 }
 
-class DrainAtTheCap : public testing::TestWithParam<int> {};
+class DrainAtTheCap : public ScenarioOf<int> {};
 
 TEST_P(DrainAtTheCap, ServesTheBacklogAsOthersLeave) {
-  LoopbackServer server(Coroutine(ShortLines), {.shards = GetParam(), .max_connections = 10});
+  LoopbackServer server(Coroutine(ShortLines), In({.shards = Param(), .max_connections = 10}));
   std::vector<Client> clients;
   for (int i = 0; i < 40; ++i) {
     clients.emplace_back(server.port());
@@ -175,8 +178,8 @@ TEST_P(DrainAtTheCap, ServesTheBacklogAsOthersLeave) {
   }
   EXPECT_TRUE(server.AwaitDrained());
 }
-INSTANTIATE_TEST_SUITE_P(Shards, DrainAtTheCap, testing::Values(1, 2),
-                         [](const auto& info) { return std::to_string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Worlds, DrainAtTheCap, testing::Combine(EveryWorld(), testing::Values(1, 2)),
+                         WorldAnd(+[](int shards) { return std::to_string(shards); }));
 
 std::atomic<int> notices{0};
 core::Task<> GoesOnAfterTheNotice(Connection& conn) {
@@ -194,9 +197,9 @@ core::Task<> GoesOnAfterTheNotice(Connection& conn) {
   }
 }
 
-TEST(Drain, NoticeIsGivenOnceAndTheServiceMayGoOn) {
+TEST_P(Drain, NoticeIsGivenOnceAndTheServiceMayGoOn) {
   notices = 0;
-  LoopbackServer server(Coroutine(GoesOnAfterTheNotice));
+  LoopbackServer server(Coroutine(GoesOnAfterTheNotice), In());
   Client client(server.port());
   EXPECT_EQ(client.Exchange("before\n", 7), "before\n");
   server.BeginDrain();
@@ -211,8 +214,8 @@ TEST(Drain, NoticeIsGivenOnceAndTheServiceMayGoOn) {
   EXPECT_LT(Dial(server.port(), {}), 0) << "the listener is closed";
 }
 
-TEST(Drain, HalfSentLineMayBeFinished) {
-  LoopbackServer server(Coroutine(ShortLines));
+TEST_P(Drain, HalfSentLineMayBeFinished) {
+  LoopbackServer server(Coroutine(ShortLines), In());
   Client client(server.port());
   EXPECT_EQ(client.Exchange("one\nha", 4), "one\n");
   server.Await([&] { return server.Count(EngineCount::kBytesReceived) == 6; });
@@ -226,8 +229,8 @@ TEST(Drain, HalfSentLineMayBeFinished) {
   EXPECT_EQ(server.Cause(CloseCause::kDrained), 1u);
 }
 
-TEST(Drain, PeerWithHalfALineIsCutAtTheDeadline) {
-  LoopbackServer server(Coroutine(ShortLines));
+TEST_P(Drain, PeerWithHalfALineIsCutAtTheDeadline) {
+  LoopbackServer server(Coroutine(ShortLines), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("ha"));
   server.Await([&] { return server.Count(EngineCount::kBytesReceived) == 2; });
@@ -242,8 +245,8 @@ TEST(Drain, PeerWithHalfALineIsCutAtTheDeadline) {
   EXPECT_EQ(server.Cause(CloseCause::kDrainDeadline), 1u);
 }
 
-TEST(Drain, PeerThatDoesNotReadIsCutAtTheDeadline) {
-  LoopbackServer server(Callbacks<EchoCallbacks>());
+TEST_P(Drain, PeerThatDoesNotReadIsCutAtTheDeadline) {
+  LoopbackServer server(Callbacks<EchoCallbacks>(), In());
   Client client(server.port(), {.receive_buffer = 4096});
   const std::string plenty(1 << 16, 'x');
   server.Await([&] {
@@ -258,8 +261,8 @@ TEST(Drain, PeerThatDoesNotReadIsCutAtTheDeadline) {
   EXPECT_EQ(server.Cause(CloseCause::kDrainDeadline), 1u);
 }
 
-TEST(Drain, SlowReaderGetsEverythingFirst) {
-  LoopbackServer server(Callbacks<EchoCallbacks>());
+TEST_P(Drain, SlowReaderGetsEverythingFirst) {
+  LoopbackServer server(Callbacks<EchoCallbacks>(), In());
   Client client(server.port(), {.receive_buffer = 32 << 10});
   std::string all;
   while (all.size() < 1 << 20) all += StreamBytes(17, 0, all.size(), 32768);
@@ -277,11 +280,12 @@ TEST(Drain, SlowReaderGetsEverythingFirst) {
   EXPECT_TRUE(server.AwaitDrained());
 }
 
-TEST(Drain, OfNobodyEndsByItself) {
-  LoopbackServer server(Callbacks<EchoCallbacks>(), {.shards = 2});
+TEST_P(Drain, OfNobodyEndsByItself) {
+  LoopbackServer server(Callbacks<EchoCallbacks>(), In({.shards = 2}));
   server.BeginDrain();
   EXPECT_TRUE(server.AwaitDrained());
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, Drain, EveryWorld(), WorldName());
 
 }  // namespace
 }  // namespace mooring::scenario

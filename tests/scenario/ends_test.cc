@@ -10,6 +10,7 @@
 
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 #include "tests/scenario/swarm.h"
 
@@ -20,10 +21,10 @@ using net::CloseCause;
 using net::Connection;
 using net::EngineCount;
 
-class EchoEnds : public testing::TestWithParam<int> {};
+class EchoEnds : public ScenarioOf<int> {};
 
 TEST_P(EchoEnds, ClientHalfCloseStillGetsTheRest) {
-  LoopbackServer server(EchoForms(GetParam()).service);
+  LoopbackServer server(EchoForms(Param()).service, In());
   Client client(server.port());
   const std::string bytes(StreamBytes(1, 1, 0, 40000));
   ASSERT_TRUE(client.Send(bytes));
@@ -35,7 +36,7 @@ TEST_P(EchoEnds, ClientHalfCloseStillGetsTheRest) {
 }
 
 TEST_P(EchoEnds, HalfCloseAtOnceIsAnsweredByFin) {
-  LoopbackServer server(EchoForms(GetParam()).service);
+  LoopbackServer server(EchoForms(Param()).service, In());
   Client client(server.port());
   client.ShutdownWrite();
   EXPECT_EQ(client.ReceiveToFin(), "");
@@ -44,7 +45,7 @@ TEST_P(EchoEnds, HalfCloseAtOnceIsAnsweredByFin) {
 }
 
 TEST_P(EchoEnds, ResetIsCountedAsReset) {
-  LoopbackServer server(EchoForms(GetParam()).service);
+  LoopbackServer server(EchoForms(Param()).service, In());
   Client client(server.port());
   EXPECT_EQ(client.Exchange("x", 1), "x");
   client.Reset();
@@ -53,7 +54,7 @@ TEST_P(EchoEnds, ResetIsCountedAsReset) {
 }
 
 TEST_P(EchoEnds, PeerThatVanishesWithUnreadDataIsCountedAsReset) {
-  LoopbackServer server(EchoForms(GetParam()).service);
+  LoopbackServer server(EchoForms(Param()).service, In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("abc"));
   server.Await([&] { return client.HasData(); });
@@ -63,7 +64,7 @@ TEST_P(EchoEnds, PeerThatVanishesWithUnreadDataIsCountedAsReset) {
 }
 
 TEST_P(EchoEnds, ResetWhileAnAnswerIsStuckEndsTheConnection) {
-  LoopbackServer server(EchoForms(GetParam()).service);
+  LoopbackServer server(EchoForms(Param()).service, In());
   Client client(server.port(), {.receive_buffer = 4096});
   const std::string plenty(1 << 16, 'x');
   // Until the server has something queued that does not go out.
@@ -76,8 +77,8 @@ TEST_P(EchoEnds, ResetWhileAnAnswerIsStuckEndsTheConnection) {
   EXPECT_EQ(server.Cause(CloseCause::kPeerReset), 1u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, EchoEnds, testing::Range(0, kEchoForms),
-                         [](const auto& info) { return EchoForms(info.param).name; });
+INSTANTIATE_TEST_SUITE_P(Worlds, EchoEnds, testing::Combine(EveryWorld(), testing::Range(0, kEchoForms)),
+                         WorldAnd(+[](int form) { return EchoForms(form).name; }));
 
 // Says hello, sends its FIN, and goes on reading; says at the end how many bytes came.
 class HelloThenCount final : public net::Handler {
@@ -94,32 +95,43 @@ class HelloThenCount final : public net::Handler {
   std::atomic<uint64_t>* const counted_;
 };
 
-class ServerHalfClose : public testing::TestWithParam<const char*> {};
+class ServerHalfClose : public Scenario {
+ protected:
+  void GoesOnReading(LoopbackOptions options) {
+    std::atomic<uint64_t> counted{0};
+    LoopbackServer server([&] { return std::make_unique<HelloThenCount>(&counted); }, options);
+    Client client(server.port());
+    EXPECT_EQ(client.ReceiveToFin(), "hello\n");
+    ASSERT_TRUE(client.Send(std::string(300000, 'x')));
+    server.Await([&] { return counted == 300000; });
+    EXPECT_EQ(server.live(), 1u);
+    client.ShutdownWrite();
+    server.Await([&] { return server.live() == 0; });
+    EXPECT_EQ(server.Cause(CloseCause::kPeerClosed), 1u);
+    EXPECT_EQ(server.Count(EngineCount::kWritesAfterClose), 1u);
+    if (world().transport == net::TransportKind::kUring) {
+      EXPECT_EQ(server.TransportCount("half_closes_by_worker"), options.features_off.empty() ? 0u : 1u);
+    }
+  }
+};
 
-TEST_P(ServerHalfClose, GoesOnReading) {
-  std::atomic<uint64_t> counted{0};
-  LoopbackServer server([&] { return std::make_unique<HelloThenCount>(&counted); }, {.features_off = GetParam()});
-  Client client(server.port());
-  EXPECT_EQ(client.ReceiveToFin(), "hello\n");
-  ASSERT_TRUE(client.Send(std::string(300000, 'x')));
-  server.Await([&] { return counted == 300000; });
-  EXPECT_EQ(server.live(), 1u);
-  client.ShutdownWrite();
-  server.Await([&] { return server.live() == 0; });
-  EXPECT_EQ(server.Cause(CloseCause::kPeerClosed), 1u);
-  EXPECT_EQ(server.Count(EngineCount::kWritesAfterClose), 1u);
-  EXPECT_EQ(server.TransportCount("half_closes_by_worker"), *GetParam() == '\0' ? 0u : 1u);
-}
+TEST_P(ServerHalfClose, GoesOnReading) { GoesOnReading(In()); }
 
-INSTANTIATE_TEST_SUITE_P(Features, ServerHalfClose, testing::Values("", "fd_install"),
-                         [](const auto& info) { return *info.param == '\0' ? "ByInstall" : "ByWorker"; });
+INSTANTIATE_TEST_SUITE_P(Worlds, ServerHalfClose, EveryWorld(), WorldName());
+
+// Only modern has direct descriptors, which a worker of the kernel shuts down where they can't be installed.
+class HalfCloseByWorker : public ServerHalfClose {};
+TEST_P(HalfCloseByWorker, GoesOnReading) { GoesOnReading(In({.features_off = "fd_install"})); }
+INSTANTIATE_TEST_SUITE_P(Worlds, HalfCloseByWorker, ModernOnly(), WorldName());
 
 core::Task<> OneLineThenBye(Connection& conn) {
   if (auto line = co_await conn.ReadLine(); line) conn.Write("bye\n");
 }
 
-TEST(ServerClose, SendsTheQueueThenFinAndWaitsForThePeers) {
-  LoopbackServer server(Coroutine(OneLineThenBye));
+class ServerClose : public Scenario {};
+
+TEST_P(ServerClose, SendsTheQueueThenFinAndWaitsForThePeers) {
+  LoopbackServer server(Coroutine(OneLineThenBye), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("hello\nand more that nobody reads\n"));
   EXPECT_EQ(client.ReceiveToFin(), "bye\n");
@@ -133,16 +145,16 @@ TEST(ServerClose, SendsTheQueueThenFinAndWaitsForThePeers) {
   EXPECT_EQ(server.Count(EngineCount::kLingerExpired), 0u);
 }
 
-TEST(ServerClose, PeerThatSaysNothingIsLetGoAfterTheLinger) {
-  LoopbackServer server(Coroutine(OneLineThenBye));
+TEST_P(ServerClose, PeerThatSaysNothingIsLetGoAfterTheLinger) {
+  LoopbackServer server(Coroutine(OneLineThenBye), In());
   Client client(server.port());
   EXPECT_EQ(client.Exchange("hello\n", 4), "bye\n");
   server.Await([&] { return server.live() == 0; });
   EXPECT_EQ(server.Count(EngineCount::kLingerExpired), 1u);
 }
 
-TEST(ServerClose, PeerThatKeepsSendingIsCutOffAtTheLingersBytes) {
-  LoopbackServer server(Coroutine(OneLineThenBye));
+TEST_P(ServerClose, PeerThatKeepsSendingIsCutOffAtTheLingersBytes) {
+  LoopbackServer server(Coroutine(OneLineThenBye), In());
   Client client(server.port());
   EXPECT_EQ(client.Exchange("hello\n", 4), "bye\n");
   const std::string plenty(1 << 16, 'x');
@@ -153,6 +165,7 @@ TEST(ServerClose, PeerThatKeepsSendingIsCutOffAtTheLingersBytes) {
   EXPECT_EQ(server.Count(EngineCount::kLingerExpired), 1u);
   EXPECT_EQ(server.Cause(CloseCause::kService), 1u);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, ServerClose, EveryWorld(), WorldName());
 
 class AbortOnData final : public net::Handler {
  public:
@@ -164,8 +177,10 @@ class AbortOnData final : public net::Handler {
   }
 };
 
-TEST(ServerAbort, DropsTheQueueAndSendsReset) {
-  LoopbackServer server(Callbacks<AbortOnData>());
+class ServerAbort : public Scenario {};
+
+TEST_P(ServerAbort, DropsTheQueueAndSendsReset) {
+  LoopbackServer server(Callbacks<AbortOnData>(), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("x"));
   Ending ending;
@@ -174,9 +189,12 @@ TEST(ServerAbort, DropsTheQueueAndSendsReset) {
   server.Await([&] { return server.live() == 0; });
   EXPECT_EQ(server.Cause(CloseCause::kServiceAbort), 1u);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, ServerAbort, EveryWorld(), WorldName());
 
-TEST(PeerThatStallsInMidLine, IsKeptAndFinishesLater) {
-  LoopbackServer server(Coroutine(ShortLines));
+class PeerThatStallsInMidLine : public Scenario {};
+
+TEST_P(PeerThatStallsInMidLine, IsKeptAndFinishesLater) {
+  LoopbackServer server(Coroutine(ShortLines), In());
   std::vector<Client> clients;
   for (int i = 0; i < 200; ++i) {
     clients.emplace_back(server.port());
@@ -195,10 +213,13 @@ TEST(PeerThatStallsInMidLine, IsKeptAndFinishesLater) {
   EXPECT_EQ(server.Cause(CloseCause::kPeerReset), 100u);
   EXPECT_EQ(server.Cause(CloseCause::kPeerClosed), 100u);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, PeerThatStallsInMidLine, EveryWorld(), WorldName());
 
-TEST(Outbound, ConnectionsTakeNoCredit) {
+class Outbound : public Scenario {};
+
+TEST_P(Outbound, ConnectionsTakeNoCredit) {
   // To itself: each exchange has an accepted and an outbound end, and the cap is for what is accepted.
-  LoopbackServer server(Callbacks<EchoCallbacks>(), {.max_connections = 4});
+  LoopbackServer server(Callbacks<EchoCallbacks>(), In({.max_connections = 4}));
   const uint16_t port = server.port();
   for (int i = 0; i < 10; ++i) {
     server.OnShard(0, [port](net::Engine& engine) {
@@ -215,6 +236,7 @@ TEST(Outbound, ConnectionsTakeNoCredit) {
     server.Await([&] { return server.live() == 0; });
   }
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, Outbound, EveryWorld(), WorldName());
 
 }  // namespace
 }  // namespace mooring::scenario

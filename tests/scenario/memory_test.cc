@@ -15,6 +15,7 @@
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
 #include "tests/scenario/scale.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 
 namespace mooring::scenario {
@@ -43,10 +44,12 @@ void Open(uint16_t port, int n, std::vector<Client>* clients) {
   for (Client& client : *clients) ASSERT_EQ(client.Receive(3), "OK\n");
 }
 
-TEST(Memory, OfIdleConnections) {
+class Memory : public Scenario {};
+
+TEST_P(Memory, OfIdleConnections) {
   constexpr int kConnections = 5000;
   if (!EnoughDescriptors(kConnections)) GTEST_SKIP() << "needs " << kConnections << " descriptors: ulimit -n";
-  LoopbackServer server(Coroutine(server::Line));
+  LoopbackServer server(Coroutine(server::Line), In());
   std::vector<Client> clients;
   clients.reserve(kConnections);
   {
@@ -71,10 +74,10 @@ TEST(Memory, OfIdleConnections) {
   for (Client& client : clients) ASSERT_EQ(client.Receive(3), "OK\n");
 }
 
-TEST(Memory, ComesBackAfterManyConnections) {
+TEST_P(Memory, ComesBackAfterManyConnections) {
   const int at_once = Scaled(15000);
   if (!EnoughDescriptors(at_once)) GTEST_SKIP() << "needs " << at_once << " descriptors: ulimit -n";
-  LoopbackServer server(Coroutine(server::Line));
+  LoopbackServer server(Coroutine(server::Line), In());
   std::vector<Client> clients;
   clients.reserve(static_cast<size_t>(at_once));
   Open(server.port(), 1000, &clients);
@@ -104,6 +107,7 @@ TEST(Memory, ComesBackAfterManyConnections) {
     EXPECT_LE(after - before, (peak - before) / 10);
   }
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, Memory, ModernOnly(), WorldName());
 
 }  // namespace
 }  // namespace mooring::scenario

@@ -12,6 +12,7 @@
 #include "core/sleep.h"
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 
 namespace mooring::scenario {
@@ -52,10 +53,10 @@ core::Task<> Inner(Connection& conn) {
 }
 core::Task<> ThrowsThroughAChild(Connection& conn) { co_await Inner(conn); }
 
-class Throwing : public testing::TestWithParam<int> {
+class Throwing : public ScenarioOf<int> {
  protected:
   static ServiceFactory Service() {
-    switch (GetParam()) {
+    switch (Param()) {
       case 0: return Callbacks<ThrowsOnBang>();
       case 1: return Coroutine(ThrowsOnBangLater);
       default: return Coroutine(ThrowsThroughAChild);
@@ -64,7 +65,7 @@ class Throwing : public testing::TestWithParam<int> {
 };
 
 TEST_P(Throwing, EndsItsOwnConnectionOnly) {
-  LoopbackServer server(Service());
+  LoopbackServer server(Service(), In());
   Client other(server.port());
   EXPECT_EQ(other.Exchange("a", 1), "a");
   for (int i = 0; i < 10; ++i) {
@@ -79,12 +80,15 @@ TEST_P(Throwing, EndsItsOwnConnectionOnly) {
   server.Await([&] { return server.live() == 1; });
   EXPECT_EQ(server.Cause(CloseCause::kServiceFailed), 10u);
 }
-INSTANTIATE_TEST_SUITE_P(Forms, Throwing, testing::Range(0, 3), [](const auto& info) {
-  return info.param == 0 ? "Callbacks" : info.param == 1 ? "Coroutine" : "ChildCoroutine";
-});
+INSTANTIATE_TEST_SUITE_P(Worlds, Throwing, testing::Combine(EveryWorld(), testing::Range(0, 3)),
+                         WorldAnd(+[](int form) {
+                           return form == 0 ? "Callbacks" : form == 1 ? "Coroutine" : "ChildCoroutine";
+                         }));
 
-TEST(ThrowingAtOnce, EndsItsOwnConnection) {
-  LoopbackServer server(Coroutine(ThrowsAtOnce));
+class ThrowingAtOnce : public Scenario {};
+
+TEST_P(ThrowingAtOnce, EndsItsOwnConnection) {
+  LoopbackServer server(Coroutine(ThrowsAtOnce), In());
   for (int i = 0; i < 10; ++i) {
     Client client(server.port());
     Ending ending;
@@ -94,6 +98,7 @@ TEST(ThrowingAtOnce, EndsItsOwnConnection) {
   server.Await([&] { return server.live() == 0; });
   EXPECT_EQ(server.Cause(CloseCause::kServiceFailed), 10u);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, ThrowingAtOnce, EveryWorld(), WorldName());
 
 struct Tally {
   std::atomic<int> made{0}, destroyed{0}, closed{0}, closed_after_destroyed{0};
@@ -130,10 +135,12 @@ class MakesOwn final : public net::Handler {
   Tally* const tally_;
 };
 
-TEST(NewHandlers, AreDestroyedAfterOnClose) {
+class NewHandlers : public Scenario {};
+
+TEST_P(NewHandlers, AreDestroyedAfterOnClose) {
   Tally tally;
   {
-    LoopbackServer server([&] { return std::make_unique<MakesOwn>(&tally); });
+    LoopbackServer server([&] { return std::make_unique<MakesOwn>(&tally); }, In());
     std::vector<Client> clients;
     for (int i = 0; i < 50; ++i) {
       clients.emplace_back(server.port());
@@ -146,6 +153,7 @@ TEST(NewHandlers, AreDestroyedAfterOnClose) {
   EXPECT_EQ(tally.destroyed, 50);
   EXPECT_EQ(tally.closed_after_destroyed, 0);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, NewHandlers, EveryWorld(), WorldName());
 
 class ClosesFromInside final : public net::Handler {
  public:
@@ -159,8 +167,10 @@ class ClosesFromInside final : public net::Handler {
   void OnEof(Connection&) override { ADD_FAILURE() << "after Close nothing is delivered"; }
 };
 
-TEST(CloseFromInside, SendsWhatWasWrittenAndNothingLater) {
-  LoopbackServer server(Callbacks<ClosesFromInside>());
+class CloseFromInside : public Scenario {};
+
+TEST_P(CloseFromInside, SendsWhatWasWrittenAndNothingLater) {
+  LoopbackServer server(Callbacks<ClosesFromInside>(), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("last"));
   EXPECT_EQ(client.ReceiveToFin(), "last");
@@ -169,6 +179,7 @@ TEST(CloseFromInside, SendsWhatWasWrittenAndNothingLater) {
   EXPECT_EQ(server.Count(EngineCount::kWritesAfterClose), 1u);
   EXPECT_EQ(server.Cause(CloseCause::kService), 1u);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, CloseFromInside, EveryWorld(), WorldName());
 
 std::atomic<bool> stop_looping{false};
 
@@ -184,10 +195,12 @@ core::Task<> IgnoresTheEndOfWriting(Connection& conn) {
   }
 }
 
-TEST(WaitingOnAClosedConnection, InALoopDoesNotFreezeTheShard) {
+class WaitingOnAClosedConnection : public Scenario {};
+
+TEST_P(WaitingOnAClosedConnection, InALoopDoesNotFreezeTheShard) {
   for (auto* service : {&IgnoresTheEnd, &IgnoresTheEndOfWriting}) {
     stop_looping = false;
-    LoopbackServer server(Coroutine(*service));
+    LoopbackServer server(Coroutine(*service), In());
     Client looping(server.port());
     ASSERT_TRUE(looping.Send("line\n"));
     server.Await([&] { return server.Count(EngineCount::kBytesReceived) == 5; });
@@ -204,6 +217,7 @@ TEST(WaitingOnAClosedConnection, InALoopDoesNotFreezeTheShard) {
     server.Await([&] { return server.live() == 0; });
   }
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, WaitingOnAClosedConnection, EveryWorld(), WorldName());
 
 core::Task<std::string> OneLine(Connection& conn) {
   auto line = co_await conn.ReadLine();
@@ -221,8 +235,10 @@ core::Task<> ImpatientLines(Connection& conn) {
   }
 }
 
-TEST(WithDeadline, AroundAReadLosesNoByte) {
-  LoopbackServer server(Coroutine(ImpatientLines));
+class WithDeadline : public Scenario {};
+
+TEST_P(WithDeadline, AroundAReadLosesNoByte) {
+  LoopbackServer server(Coroutine(ImpatientLines), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("qu"));
   std::string text;
@@ -235,6 +251,7 @@ TEST(WithDeadline, AroundAReadLosesNoByte) {
   ASSERT_GE(text.size(), 13u);
   EXPECT_EQ(text.substr(text.size() - 5), "quit\n");
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, WithDeadline, EveryWorld(), WorldName());
 
 core::Task<> OneSecondToRead(Connection& conn) {
   for (;;) {
@@ -249,8 +266,10 @@ core::Task<> OneSecondToRead(Connection& conn) {
   }
 }
 
-TEST(ReadDeadline, IsSaidAndLosesNoByte) {
-  LoopbackServer server(Coroutine(OneSecondToRead));
+class ReadDeadline : public Scenario {};
+
+TEST_P(ReadDeadline, IsSaidAndLosesNoByte) {
+  LoopbackServer server(Coroutine(OneSecondToRead), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("ab"));
   EXPECT_EQ(client.Receive(9), "deadline\n");
@@ -259,6 +278,7 @@ TEST(ReadDeadline, IsSaidAndLosesNoByte) {
   client.ShutdownWrite();
   EXPECT_EQ(client.ReceiveToFin(), "end\n");
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, ReadDeadline, EveryWorld(), WorldName());
 
 core::Task<> SleepsThenAnswers(Connection& conn) {
   while (auto line = co_await conn.ReadLine()) {
@@ -268,13 +288,16 @@ core::Task<> SleepsThenAnswers(Connection& conn) {
   }
 }
 
-TEST(Sleep, BetweenReadsKeepsOrderAndBytes) {
-  LoopbackServer server(Coroutine(SleepsThenAnswers));
+class Sleep : public Scenario {};
+
+TEST_P(Sleep, BetweenReadsKeepsOrderAndBytes) {
+  LoopbackServer server(Coroutine(SleepsThenAnswers), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("1\n2\n3\n"));
   client.ShutdownWrite();
   EXPECT_EQ(client.ReceiveToFin(), "1\n2\n3\n");
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, Sleep, EveryWorld(), WorldName());
 
 core::Task<> Exact(Connection& conn) {
   while (auto head = co_await conn.ReadUntil("\r\n\r\n")) {
@@ -285,8 +308,10 @@ core::Task<> Exact(Connection& conn) {
   }
 }
 
-TEST(ReadExactly, TakesLargeBodiesBetweenHeads) {
-  LoopbackServer server(Coroutine(Exact));
+class ReadExactly : public Scenario {};
+
+TEST_P(ReadExactly, TakesLargeBodiesBetweenHeads) {
+  LoopbackServer server(Coroutine(Exact), In());
   Client client(server.port());
   std::string text, answer;
   for (size_t n : {1u, 16383u, 16384u, 16385u, 300000u, 2u, 65536u}) {
@@ -298,6 +323,7 @@ TEST(ReadExactly, TakesLargeBodiesBetweenHeads) {
   client.ShutdownWrite();
   EXPECT_TRUE(client.ReceiveToFin() == answer);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, ReadExactly, EveryWorld(), WorldName());
 
 }  // namespace
 }  // namespace mooring::scenario

@@ -13,6 +13,7 @@
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
 #include "tests/scenario/scale.h"
+#include "tests/scenario/scenario.h"
 #include "tests/scenario/services.h"
 #include "tests/scenario/swarm.h"
 
@@ -36,10 +37,10 @@ uint64_t QueuedMax(LoopbackServer& server) {
   });
 }
 
-class Slow : public testing::TestWithParam<int> {};
+class Slow : public ScenarioOf<int> {};
 
 TEST_P(Slow, SixteenMegabytesThroughASlowReaderHoldLittleMemory) {
-  LoopbackServer server(EchoForms(GetParam()).service);
+  LoopbackServer server(EchoForms(Param()).service, In());
   Client client(server.port(), {.receive_buffer = 64 << 10});
   constexpr uint64_t kBytes = 16 << 20;
   EXPECT_EQ(client.Exchange("x", 1), "x");
@@ -81,7 +82,7 @@ TEST_P(Slow, SixteenMegabytesThroughASlowReaderHoldLittleMemory) {
 }
 
 TEST_P(Slow, PeersThatStopReadingHoldUpNobodyElse) {
-  LoopbackServer server(EchoForms(GetParam()).service);
+  LoopbackServer server(EchoForms(Param()).service, In());
   std::vector<Client> stuck;
   const std::string plenty(64 << 10, 'x');
   for (int i = 0; i < 64; ++i) stuck.emplace_back(server.port());
@@ -109,8 +110,8 @@ TEST_P(Slow, PeersThatStopReadingHoldUpNobodyElse) {
   server.Await([&] { return server.live() == others.size(); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, Slow, testing::Range(0, kEchoForms),
-                         [](const auto& info) { return EchoForms(info.param).name; });
+INSTANTIATE_TEST_SUITE_P(Worlds, Slow, testing::Combine(EveryWorld(), testing::Range(0, kEchoForms)),
+                         WorldAnd(+[](int form) { return EchoForms(form).name; }));
 
 // Keeps every lease until it is told to give them back.
 class Keeper final : public net::Handler {
@@ -132,9 +133,11 @@ class Keeper final : public net::Handler {
   bool keeping_ = true;
 };
 
-TEST(Leases, KeptByAServiceStarveNobodyForever) {
+class Leases : public Scenario {};
+
+TEST_P(Leases, KeptByAServiceStarveNobodyForever) {
   std::vector<alloc::Lease> kept;
-  LoopbackServer server([&] { return std::make_unique<Keeper>(&kept); });
+  LoopbackServer server([&] { return std::make_unique<Keeper>(&kept); }, In());
   // Many connections that send block after block, until each has as many retained as it may.
   std::vector<Client> clients;
   for (int i = 0; i < 300; ++i) clients.emplace_back(server.port());
@@ -162,9 +165,9 @@ TEST(Leases, KeptByAServiceStarveNobodyForever) {
   EXPECT_EQ(server.OnShard(0, [](net::Engine& e) { return e.retained_blocks(); }), 0u);
 }
 
-TEST(Leases, ThatOutliveTheirConnectionAreNobodysCharge) {
+TEST_P(Leases, ThatOutliveTheirConnectionAreNobodysCharge) {
   std::vector<alloc::Lease> kept;
-  LoopbackServer server([&] { return std::make_unique<Keeper>(&kept); });
+  LoopbackServer server([&] { return std::make_unique<Keeper>(&kept); }, In());
   for (int i = 0; i < 100; ++i) {
     Client client(server.port());
     ASSERT_TRUE(client.Send("x"));
@@ -175,8 +178,11 @@ TEST(Leases, ThatOutliveTheirConnectionAreNobodysCharge) {
   Client other(server.port());
   EXPECT_EQ(other.Exchange("give back\n", 3), "ok\n");
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, Leases, EveryWorld(), WorldName());
 
-TEST(HardCap, ClosesTheConnectionThatGoesOverIt) {
+class HardCap : public Scenario {};
+
+TEST_P(HardCap, ClosesTheConnectionThatGoesOverIt) {
   class Flood final : public net::Handler {
    public:
     void OnData(Connection& conn, alloc::Lease) override {
@@ -187,7 +193,7 @@ TEST(HardCap, ClosesTheConnectionThatGoesOverIt) {
       EXPECT_FALSE(conn.open());
     }
   };
-  LoopbackServer server(Callbacks<Flood>());
+  LoopbackServer server(Callbacks<Flood>(), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("x"));
   Ending ending;
@@ -197,7 +203,7 @@ TEST(HardCap, ClosesTheConnectionThatGoesOverIt) {
   EXPECT_EQ(server.Cause(CloseCause::kQueueFull), 1u);
 }
 
-TEST(HardCap, WithDropWhenFullRefusesTheWrite) {
+TEST_P(HardCap, WithDropWhenFullRefusesTheWrite) {
   class Flood final : public net::Handler {
    public:
     void OnData(Connection& conn, alloc::Lease) override {
@@ -206,7 +212,7 @@ TEST(HardCap, WithDropWhenFullRefusesTheWrite) {
       EXPECT_TRUE(conn.open());
     }
   };
-  LoopbackServer server(Callbacks<Flood>(), {.service = {.drop_when_full = true}});
+  LoopbackServer server(Callbacks<Flood>(), In({.service = {.drop_when_full = true}}));
   Client client(server.port());
   ASSERT_TRUE(client.Send("x"));
   EXPECT_EQ(client.Receive(1100000), std::string(1100000, 'f'));
@@ -214,6 +220,7 @@ TEST(HardCap, WithDropWhenFullRefusesTheWrite) {
   client.ShutdownWrite();
   EXPECT_EQ(client.ReceiveToFin(), "");
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, HardCap, EveryWorld(), WorldName());
 
 std::atomic<int> rooms{0};
 core::Task<> WritesPatiently(Connection& conn) {
@@ -225,9 +232,11 @@ core::Task<> WritesPatiently(Connection& conn) {
   }
 }
 
-TEST(Writable, WakesBelowTheLowWatermarkAndBoundsTheQueue) {
+class Writable : public Scenario {};
+
+TEST_P(Writable, WakesBelowTheLowWatermarkAndBoundsTheQueue) {
   rooms = 0;
-  LoopbackServer server(Coroutine(WritesPatiently));
+  LoopbackServer server(Coroutine(WritesPatiently), In());
   Client client(server.port(), {.receive_buffer = 32 << 10});
   ASSERT_TRUE(client.Send("x"));
   for (uint64_t at = 0; at < 200 * 20000; at += 20000) {
@@ -238,8 +247,8 @@ TEST(Writable, WakesBelowTheLowWatermarkAndBoundsTheQueue) {
   EXPECT_EQ(rooms, 200);
 }
 
-TEST(Writable, EndsWhenThePeerResets) {
-  LoopbackServer server(Coroutine(WritesPatiently));
+TEST_P(Writable, EndsWhenThePeerResets) {
+  LoopbackServer server(Coroutine(WritesPatiently), In());
   Client client(server.port(), {.receive_buffer = 4096});
   ASSERT_TRUE(client.Send("x"));
   server.Await([&] { return server.Count(EngineCount::kSendsBlocked) > 0; });
@@ -247,6 +256,7 @@ TEST(Writable, EndsWhenThePeerResets) {
   server.Await([&] { return server.live() == 0; });
   EXPECT_EQ(server.Cause(CloseCause::kPeerReset), 1u);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, Writable, EveryWorld(), WorldName());
 
 // Answers to OnWritable with more, until it has written all.
 class WritesWhenWritable final : public net::Handler {
@@ -264,14 +274,17 @@ class WritesWhenWritable final : public net::Handler {
   int written_ = 0;
 };
 
-TEST(OnWritable, ComesEachTimeTheQueueHasFallen) {
-  LoopbackServer server(Callbacks<WritesWhenWritable>());
+class OnWritable : public Scenario {};
+
+TEST_P(OnWritable, ComesEachTimeTheQueueHasFallen) {
+  LoopbackServer server(Callbacks<WritesWhenWritable>(), In());
   Client client(server.port());
   ASSERT_TRUE(client.Send("x"));
   std::string all;
   for (int i = 0; i < 100; ++i) all += StreamBytes(11, 0, static_cast<uint64_t>(i) * 30000, 30000);
   EXPECT_TRUE(client.ReceiveToFin() == all);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, OnWritable, EveryWorld(), WorldName());
 
 // Pauses after each block; the test resumes.
 class PausesAfterEach final : public net::Handler {
@@ -299,14 +312,16 @@ class PausesAfterEach final : public net::Handler {
   bool paused_ = false;
 };
 
-TEST(PauseAndResume, KeepOrderAndBoundWhatIsParked) {
+class PauseAndResume : public Scenario {};
+
+TEST_P(PauseAndResume, KeepOrderAndBoundWhatIsParked) {
   std::string seen;
   PausesAfterEach* handler = nullptr;
   LoopbackServer server([&] {
     auto made = std::make_unique<PausesAfterEach>(&seen);
     handler = made.get();
     return made;
-  });
+  }, In());
   Client client(server.port());
   constexpr uint64_t kBytes = 6 << 20;
   uint64_t sent = 0;
@@ -335,6 +350,7 @@ TEST(PauseAndResume, KeepOrderAndBoundWhatIsParked) {
   EXPECT_TRUE(seen == all);
   EXPECT_GT(server.Count(EngineCount::kPauses), 0u);
 }
+INSTANTIATE_TEST_SUITE_P(Worlds, PauseAndResume, EveryWorld(), WorldName());
 
 }  // namespace
 }  // namespace mooring::scenario

@@ -9,6 +9,7 @@
 #ifndef MOORING_TESTS_SCENARIO_LOOPBACK_SERVER_H_
 #define MOORING_TESTS_SCENARIO_LOOPBACK_SERVER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -35,7 +36,11 @@
 namespace mooring::scenario {
 
 // How long a test waits for something that must happen. Passing it is a failure, and nothing else depends on it.
-inline constexpr int kPatienceSeconds = 60;
+// MOORING_PATIENCE_SCALE multiplies it, where a machine is emulated.
+inline const int kPatienceSeconds = [] {
+  const char* scale = std::getenv("MOORING_PATIENCE_SCALE");
+  return 60 * (scale == nullptr ? 1 : std::max(1, std::atoi(scale)));
+}();
 
 using ServiceFactory = std::function<std::unique_ptr<net::Handler>()>;
 

@@ -23,8 +23,8 @@
 static const unsigned short kExitPort = 0xf4;
 
 static void End(int code) {
-  if (code < 0 || code > 127) code = 127;  // the device has seven bits for it
   printf("\n@exit %d\n", code);
+  if (code < 0 || code > 127) code = 127;  // the device has seven bits for it
   fflush(stdout);
   tcdrain(1);
   ioperm(kExitPort, 1, 1);

@@ -7,7 +7,6 @@
 //
 // Steer, before the enter, brings each listener to what it should do and makes no upcall; what needs one (credit)
 // happens in Poll's second half.
-#include <linux/filter.h>
 #include <liburing.h>
 #include <poll.h>
 
@@ -15,35 +14,11 @@
 #include <cerrno>
 
 #include "core/uapi.h"
+#include "net/accept_error.h"
+#include "net/refuse_new.h"
 #include "net/uring/uring_transport.h"
 
 namespace mooring::net::uring {
-namespace {
-
-// accept(2), ERRORS: no descriptors or memory. Going on at once would spin.
-bool OutOfResources(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
-
-// accept(2): the connection was gone before it was accepted, or its network error is reported here.
-bool Transient(int error) {
-  switch (error) {
-    case ECONNABORTED:
-    case EPROTO:
-    case EINTR:
-    case EAGAIN:
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case EOPNOTSUPP:
-    case ENETUNREACH:
-    case ETIMEDOUT:
-    case EPERM: return true;  // a firewall rule
-    default: return false;
-  }
-}
-
-}  // namespace
 
 void UringTransport::Listen(ListenerId listener, int listen_fd, int backlog, bool shared) {
   while (listeners_.size() <= listener) listeners_.emplace_back();
@@ -52,9 +27,8 @@ void UringTransport::Listen(ListenerId listener, int listen_fd, int backlog, boo
   l = {};
   l.fd = listen_fd;
   l.backlog = backlog;
-  int domain = AF_INET;
-  socklen_t size = sizeof(domain);
-  l.ipv6 = kernel_->GetOption(listen_fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) >= 0 && domain == AF_INET6;
+  socklen_t size = sizeof(l.family);
+  if (kernel_->GetOption(listen_fd, SOL_SOCKET, SO_DOMAIN, &l.family, &size) < 0) l.family = AF_INET;
   backlogs_ += backlog;
 }
 
@@ -65,18 +39,9 @@ void UringTransport::SetAcceptMode(ListenerId listener, AcceptMode mode) {
 }
 
 void UringTransport::RefuseNew(ListenerId listener) {
-  // For a TCP socket a filter sees the segment from its TCP header on; byte 13 has the flags (RFC 9293, 3.1).
-  sock_filter drop_syn[] = {
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, 0),
-      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
-  };
-  const sock_fprog program = {sizeof(drop_syn) / sizeof(drop_syn[0]), drop_syn};
-  const int fd = listeners_[listener].fd;
-  if (fd < 0) return;
-  // Some kernels (6.18.44 is one) let only CAP_NET_ADMIN attach one to a TCP socket: then new ones are accepted too.
-  const int result = kernel_->SetOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+  const Listener& l = listeners_[listener];
+  if (l.fd < 0) return;
+  const int result = net::RefuseNew(kernel_, l.fd, l.family);
   if (result < 0) counters_.Add(TransportCount::kRefuseNewErrors);
 }
 
@@ -214,13 +179,11 @@ void UringTransport::OnAcceptOne(const io_uring_cqe& cqe) {
 }
 
 void UringTransport::OnAcceptFailure(ListenerId listener, Listener& l, int error) {
-  if (Transient(error)) {
+  if (Classify(error) == AcceptError::kTransient) {
     counters_.Add(TransportCount::kAcceptTransient);
     return;
   }
-  if (OutOfResources(error)) {
-    if (error == ENFILE && FreeSlots() == 0) counters_.Add(TransportCount::kAcceptTableFull);
-  }
+  if (error == ENFILE && FreeSlots() == 0) counters_.Add(TransportCount::kAcceptTableFull);
   counters_.Add(TransportCount::kAcceptErrors);
   l.halted = true;
   events_->OnAcceptError(listener, error);
@@ -259,7 +222,7 @@ void UringTransport::DeliverAccept(ListenerId listener, const Listener& l, uint3
   area.generation = id.generation;
   area.direct_plus_one = direct + 1;
   area.Set(UringArea::kReadWanted);
-  if (l.ipv6) area.Set(UringArea::kIpv6);
+  if (l.family == AF_INET6) area.Set(UringArea::kIpv6);
   ArmReceive(id, area);
   events_->OnOpen(id);
 }

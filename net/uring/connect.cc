@@ -9,40 +9,14 @@
 //
 // A failure at any step is one OnConnect(-errno); Close or Abort then releases the connection.
 #include <liburing.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <cassert>
 #include <cerrno>
 
+#include "net/outgoing_socket.h"
 #include "net/uring/uring_transport.h"
 
 namespace mooring::net::uring {
-namespace {
-
-constexpr uint32_t kNotSentLowat = 128 << 10;  // as on what listeners accept
-
-// A descriptor, or -errno.
-int OpenSocket(core::Kernel* kernel, const Address& to, const Address& from) {
-  const int fd = kernel->Socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fd;
-  int result = 0;
-  const auto set = [&](int level, int name, uint32_t value) {
-    if (result >= 0) result = kernel->SetOption(fd, level, name, &value, sizeof(value));
-  };
-  set(IPPROTO_TCP, TCP_NODELAY, 1);
-  set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, kNotSentLowat);
-  if (!from.empty()) {
-    // The port is then chosen by CONNECT, which may share it between destinations (ip(7)).
-    if (from.port() == 0) set(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    if (result >= 0) result = kernel->Bind(fd, from.get(), from.size());
-  }
-  if (result >= 0) return fd;
-  kernel->Close(fd);
-  return result;
-}
-
-}  // namespace
 
 void UringTransport::Connect(ConnId id, const Address& to, const Address& from) {
   counters_.Add(TransportCount::kConnects);
@@ -50,7 +24,7 @@ void UringTransport::Connect(ConnId id, const Address& to, const Address& from) 
   area.generation = id.generation;
   area.Set(UringArea::kReadWanted);
   if (to.family() == AF_INET6) area.Set(UringArea::kIpv6);
-  const int fd = FreeSlots() == 0 ? -ENFILE : OpenSocket(kernel_, to, from);
+  const int fd = FreeSlots() == 0 ? -ENFILE : OpenOutgoing(kernel_, to, from, 0);
   if (fd < 0) {
     counters_.Add(TransportCount::kConnectErrors);
     pending_.push_back({Pending::Kind::kConnect, fd, id});

@@ -88,7 +88,7 @@ class UringTransport final : public Transport {
     int backlog = 0;
     AcceptMode mode = AcceptMode::kStopped;
     State state = State::kIdle;
-    bool ipv6 = false;
+    int family = 0;
     bool cancelled = false;    // the operation in flight is being cancelled
     bool halted = false;       // no credit, or an accept error: until the next SetAcceptMode
     bool credit_taken = false;  // for the accept in flight

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// TransportHost: a small engine above a transport on the real kernel, which keeps what comes and can echo it.
+// TransportHost: a small engine above a transport on the real kernel, which keeps what comes and can echo it; and the
+// suite of tests that every transport passes.
 //
 // Threads:  one, which also plays the peers (non-blocking sockets on 127.0.0.1).
-#ifndef MOORING_TESTS_NET_URING_TRANSPORT_HOST_H_
-#define MOORING_TESTS_NET_URING_TRANSPORT_HOST_H_
+#ifndef MOORING_TESTS_NET_TRANSPORT_HOST_H_
+#define MOORING_TESTS_NET_TRANSPORT_HOST_H_
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -12,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <deque>
@@ -24,10 +26,11 @@
 #include "core/kernel.h"
 #include "core/shard.h"
 #include "net/claim.h"
+#include "net/providers.h"
 #include "net/transport.h"
 #include "net/uring/provider.h"
 
-namespace mooring::net::uring {
+namespace mooring::net {
 
 inline std::string Pattern(size_t bytes, unsigned seed = 1) {
   std::string out(bytes, '\0');
@@ -97,11 +100,11 @@ struct Conn {
 
 class TransportHost : public TransportEvents {
  public:
-  explicit TransportHost(TransportOptions options = {.connections_max = 256})
+  explicit TransportHost(TransportKind kind, TransportOptions options = {.connections_max = 256},
+                         core::Kernel* kernel = core::RealKernel())
       : shard_({.id = 0, .clock = &clock_}), conns_(4096, alloc::Purpose::kConnections, &shard_.accounting()) {
     core::Shard::Enter enter(&shard_);
-    UringProvider provider(core::RealKernel());
-    auto opened = provider.Open(&shard_, this, options);
+    auto opened = MakeProvider(kernel, kind)->Open(&shard_, this, options);
     EXPECT_TRUE(opened.ok()) << opened.status().ToString();
     transport_ = *std::move(opened);
     shard_.SetPort(transport_.get());
@@ -141,6 +144,11 @@ class TransportHost : public TransportEvents {
     });
   }
   bool UntilPeerEnds(Peer& peer) { return UntilPeerHas(peer, SIZE_MAX); }
+
+  // Until what the peer has got is also known to be sent, so that the next Send, or Close, is allowed.
+  bool UntilSent(ConnId id) {
+    return Until([&] { return !Find(id)->sending; });
+  }
 
   Conn* Find(ConnId id) { return conns_.Find(id); }
   Conn& operator[](size_t i) { return *conns_.Find(accepted[i]); }
@@ -230,6 +238,36 @@ class TransportHost : public TransportEvents {
   std::vector<int> accept_errors;
 };
 
-}  // namespace mooring::net::uring
+// A connected peer with its server side accepted.
+inline Peer Connected(TransportHost& host, const Address& at) {
+  const size_t before = host.accepted.size();
+  Peer peer(at);
+  EXPECT_TRUE(host.Until([&] { return host.accepted.size() > before && host[before].open; }));
+  return peer;
+}
 
-#endif  // MOORING_TESTS_NET_URING_TRANSPORT_HOST_H_
+// Every transport that there is. One that this kernel has not skips its tests.
+inline constexpr TransportKind kTestedKinds[] = {TransportKind::kUring, TransportKind::kEpoll};
+
+inline bool Available(TransportKind kind) {
+  if (kind == TransportKind::kEpoll) return true;
+  const auto best = uring::ProbeUring(core::RealKernel());
+  return best.ok() && (*best == TransportKind::kUring || kind == TransportKind::kUringBase);
+}
+
+class TransportSuite : public ::testing::TestWithParam<TransportKind> {
+ protected:
+  void SetUp() override {
+    if (!Available(GetParam())) GTEST_SKIP() << "SKIPPED: this kernel has no " << Name(GetParam());
+  }
+};
+
+inline std::string KindName(const ::testing::TestParamInfo<TransportKind>& kind) {
+  std::string name(Name(kind.param));
+  std::erase_if(name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); });
+  return name;
+}
+
+}  // namespace mooring::net
+
+#endif  // MOORING_TESTS_NET_TRANSPORT_HOST_H_

@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -98,7 +99,7 @@ struct Conn {
   std::optional<Address> peer;
 };
 
-class TransportHost : public TransportEvents {
+class TransportHost final : public TransportEvents {
  public:
   explicit TransportHost(TransportKind kind, TransportOptions options = {.connections_max = 256},
                          core::Kernel* kernel = core::RealKernel())
@@ -198,6 +199,7 @@ class TransportHost : public TransportEvents {
     if (!c.hold) c.in.append(data.view());
     if (echo || c.hold) c.out.push_back(std::move(data));
     if (echo) Echo(c);
+    if (on_receive) on_receive(id);
   }
   void OnReceiveEnd(ConnId id, int result) override {
     EXPECT_FALSE(Find(id)->receive_end.has_value());
@@ -220,9 +222,13 @@ class TransportHost : public TransportEvents {
   }
   void OnShutdown(ConnId id) override { ++Find(id)->shutdowns; }
   void OnPeer(ConnId id, const Address& peer) override { Find(id)->peer = peer; }
-  void OnOutQueue(ConnId id, int result) override { Find(id)->out_queue = result; }
+  void OnOutQueue(ConnId id, int result) override {
+    Find(id)->out_queue = result;
+    if (on_out_queue) on_out_queue(id);
+  }
   void OnReleased(ConnId id) override {
     ++released;
+    released_sends = Find(id)->sends;
     conns_.Release(Find(id));
   }
 
@@ -236,6 +242,8 @@ class TransportHost : public TransportEvents {
   int credit = 0, credits_spent = 0, stopped = 0, released = 0;
   std::vector<ConnId> accepted;
   std::vector<int> accept_errors;
+  std::vector<int> released_sends;  // of the last one released
+  std::function<void(ConnId)> on_receive, on_out_queue;  // called last
 };
 
 // A connected peer with its server side accepted.

@@ -28,11 +28,6 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(Kernel* kernel, const Options& 
   features.registered_ring = true;  // any kernel that is new enough for DEFER_TASKRUN
   features.fd_install = features.modern;
   if (absl::Status status = ForceOff(options.features_off, &features); !status.ok()) return status;
-  if (!features.modern) {
-    return absl::FailedPreconditionError(
-        "this kernel's io_uring is older than Linux 6.10, where one flooding peer can starve all others; run 6.10 or "
-        "newer (Debian 12: apt install -t bookworm-backports linux-image-amd64)");
-  }
 
   if (features.registered_ring) {
     io_uring_rsrc_update update = {};
@@ -67,6 +62,22 @@ size_t Ring::memory_bytes() const {
 
 int Ring::Register(unsigned opcode, void* arg, unsigned count) {
   return kernel_->RingRegister(&ring_, opcode, arg, count);
+}
+
+absl::Status Ring::CheckOpcodes(std::span<const uint8_t> needed) {
+  constexpr unsigned kOpcodes = 256;
+  alignas(io_uring_probe) char memory[sizeof(io_uring_probe) + kOpcodes * sizeof(io_uring_probe_op)] = {};
+  auto* probe = reinterpret_cast<io_uring_probe*>(memory);
+  if (const int result = Register(IORING_REGISTER_PROBE, probe, kOpcodes); result < 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the kernel does not tell which io_uring operations it has: ", strerror(-result)));
+  }
+  for (const uint8_t opcode : needed) {
+    if (opcode < probe->ops_len && (probe->ops[opcode].flags & IO_URING_OP_SUPPORTED) != 0) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat("this kernel's io_uring lacks operation ", unsigned{opcode}, " (linux/io_uring.h)"));
+  }
+  return absl::OkStatus();
 }
 
 io_uring_sqe* Ring::NextSqe() {

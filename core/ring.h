@@ -6,7 +6,8 @@
 // queue is full even after an enter, entries wait in a list of ours and follow in order.
 //
 // Threads:  the one that called Open; nothing here is shared.
-// Kernel:   6.10 or newer; Open refuses an older one by its feature bits.
+// Kernel:   6.1 (SINGLE_ISSUER with DEFER_TASKRUN); Open explains an older one's refusal. What newer ones add is in
+//           features().
 #ifndef MOORING_CORE_RING_H_
 #define MOORING_CORE_RING_H_
 
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -82,6 +84,10 @@ class Ring {
 
   // io_uring_register(2): 0 or more, or -errno.
   int Register(unsigned opcode, void* arg, unsigned count);
+
+  // Whether the kernel says (IORING_REGISTER_PROBE) that it has all these operations; an error names one it lacks. That
+  // it has one says nothing of what the operation does on a socket, or with newer flags: that is what features() tell.
+  absl::Status CheckOpcodes(std::span<const uint8_t> needed);
 
   const RingFeatures& features() const { return features_; }
   const CounterSet<RingCount>& counters() const { return counters_; }

@@ -38,17 +38,18 @@ absl::Status ForceOff(const std::string& off, RingFeatures* found) {
   for (absl::string_view part : absl::StrSplit(off, ',', absl::SkipEmpty())) {
     bool known = false;
     for (const Name& name : kNames) {
-      if (part != name.name || name.member == &RingFeatures::modern) continue;
+      if (part != name.name) continue;
       found->*name.member = false;
       known = true;
     }
     if (!known) {
       return absl::InvalidArgumentError(
           absl::StrCat("'", part,
-                       "' is not a ring feature that can be switched off; known are no_iowait, registered_ring, "
-                       "fd_install"));
+                       "' is not a ring feature that can be switched off; known are modern, no_iowait, "
+                       "registered_ring, fd_install"));
     }
   }
+  if (!found->modern) found->fd_install = false;  // it is for direct descriptors
   return absl::OkStatus();
 }
 
@@ -66,7 +67,7 @@ absl::Status ExplainRingSetup(int error, int disabled, uint64_t memlock) {
           "io_uring_enter and io_uring_register in the profile, e.g. docker run --security-opt seccomp=PROFILE.json");
     case ENOSYS:
       return absl::UnimplementedError(
-          "this kernel has no io_uring, or a seccomp filter hides it; run Linux 6.10 or newer (uname -r tells), and in "
+          "this kernel has no io_uring, or a seccomp filter hides it; run Linux 6.1 or newer (uname -r tells), and in "
           "a container allow io_uring_setup, io_uring_enter and io_uring_register in its seccomp profile");
     case ENOMEM:
       return absl::ResourceExhaustedError(absl::StrCat(
@@ -77,7 +78,7 @@ absl::Status ExplainRingSetup(int error, int disabled, uint64_t memlock) {
     case EINVAL:
       return absl::FailedPreconditionError(
           "this kernel's io_uring is too old (it refused SINGLE_ISSUER with DEFER_TASKRUN, which 6.1 has); run Linux "
-          "6.10 or newer");
+          "6.1 or newer");
     case EMFILE:
     case ENFILE:
       return absl::ResourceExhaustedError(

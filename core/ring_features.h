@@ -13,7 +13,7 @@
 namespace mooring::core {
 
 struct RingFeatures {
-  bool modern = false;           // 6.10: direct descriptors with bounded multishot receive; without it we refuse
+  bool modern = false;           // 6.10: direct descriptors, bounded multishot receive. Fallback: plain, one-shot
   bool no_iowait = false;        // 6.15: a sleeping ring does not show as iowait. Fallback: it does
   bool registered_ring = false;  // 5.18: enter by a registered index. Fallback: by descriptor
   bool fd_install = false;       // 6.8: half-close by FIXED_FD_INSTALL. Fallback: the SHUTDOWN operation
@@ -22,7 +22,7 @@ struct RingFeatures {
 };
 
 // Takes from `found` what `off`, a comma-separated list of member names, says. An unknown name is InvalidArgument and
-// lists the known ones; "modern" cannot be forced off, for nothing stands in for it.
+// lists the known ones. Without "modern" there is no "fd_install" either.
 absl::Status ForceOff(const std::string& off, RingFeatures* found);
 
 // Why setting up a ring failed with `error` (an errno), and what to type. `disabled` is the value of

@@ -46,11 +46,17 @@ class Bent final : public ForwardingKernel {
   int RingRegister(io_uring* ring, unsigned opcode, void* arg, unsigned count) override {
     if (opcode == IORING_REGISTER_RING_FDS) ++registered;
     if (opcode == IORING_UNREGISTER_RING_FDS) ++unregistered;
-    return ForwardingKernel::RingRegister(ring, opcode, arg, count);
+    const bool probe = opcode == IORING_REGISTER_PROBE;
+    if (probe && probe_error != 0) return probe_error;
+    const int result = ForwardingKernel::RingRegister(ring, opcode, arg, count);
+    if (probe && opcode_hidden >= 0) static_cast<io_uring_probe*>(arg)->ops[opcode_hidden].flags = 0;
+    return result;
   }
 
   int setup_error = 0;
   unsigned features_hidden = 0;
+  int probe_error = 0;
+  int opcode_hidden = -1;
   std::deque<int> enter_errors;  // answered first, with nothing done
   unsigned submit_max = ~0u;
   unsigned last_min_complete = 0;
@@ -59,7 +65,6 @@ class Bent final : public ForwardingKernel {
   int registered = 0;
   int unregistered = 0;
   int exits = 0;
-
 };
 
 const Ring::Options kSmall = {.sq_entries = 4, .cq_entries = 8};
@@ -246,7 +251,7 @@ TEST_F(RingTest, AKernelWithoutNoIowaitIsNotAskedForIt) {
 }
 
 TEST_F(RingTest, EachFeatureForcedOffLeavesARingThatWorks) {
-  for (const char* off : {"no_iowait", "registered_ring", "fd_install", "no_iowait,registered_ring,fd_install"}) {
+  for (const char* off : {"no_iowait", "registered_ring", "fd_install", "no_iowait,registered_ring,fd_install", "modern"}) {
     auto ring = Open({.sq_entries = 4, .cq_entries = 8, .features_off = off});
     ASSERT_NE(ring, nullptr);
     EXPECT_FALSE(std::string(off).find("no_iowait") != std::string::npos && ring->features().no_iowait) << off;
@@ -257,7 +262,7 @@ TEST_F(RingTest, EachFeatureForcedOffLeavesARingThatWorks) {
     EXPECT_EQ((kernel_.last_flags & uapi::kEnterNoIowait) != 0, ring->features().no_iowait) << off;
     EXPECT_EQ((kernel_.last_flags & IORING_ENTER_REGISTERED_RING) != 0, ring->features().registered_ring) << off;
   }
-  EXPECT_EQ(kernel_.exits, 4);
+  EXPECT_EQ(kernel_.exits, 5);
   EXPECT_EQ(kernel_.registered, kernel_.unregistered);
 }
 
@@ -270,19 +275,31 @@ TEST_F(RingTest, ARefusedOpenClosesItsRingAndUnregistersNobodys) {
   EXPECT_EQ(kernel_.unregistered, 0);
 }
 
-TEST_F(RingTest, AKernelOlderThan610IsRefusedWithTheReason) {
-  kernel_.features_hidden = uapi::kFeatRecvSendBundle;
-  const absl::Status status = Ring::Open(&kernel_, kSmall).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("older than Linux 6.10"));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("apt install"));
-  EXPECT_EQ(kernel_.exits, 1);
-  EXPECT_EQ(kernel_.unregistered, 0);
+TEST_F(RingTest, AKernelOlderThan610IsNotModernAndWorks) {
+  kernel_.features_hidden = uapi::kFeatRecvSendBundle | uapi::kFeatNoIowait;
+  auto ring = Open(kSmall);
+  ASSERT_NE(ring, nullptr);
+  EXPECT_EQ(ring->features().ToString(), "registered_ring");
+  for (uint64_t i = 0; i < 20; ++i) Nop(ring.get(), i);
+  ExpectInOrder(Take(ring.get(), 20), 20);
+}
+
+TEST_F(RingTest, MissingOperationsAreNamed) {
+  auto ring = Open(kSmall);
+  const uint8_t needed[] = {IORING_OP_RECV, IORING_OP_ACCEPT};
+  EXPECT_TRUE(ring->CheckOpcodes(needed).ok());
+  const uint8_t beyond[] = {IORING_OP_RECV, 255};
+  EXPECT_THAT(std::string(ring->CheckOpcodes(beyond).message()), HasSubstr("operation 255"));
+  kernel_.opcode_hidden = IORING_OP_ACCEPT;
+  EXPECT_THAT(std::string(ring->CheckOpcodes(needed).message()), HasSubstr("operation 13"));
+  EXPECT_EQ(ring->CheckOpcodes(needed).code(), absl::StatusCode::kFailedPrecondition);
+  kernel_.probe_error = -EINVAL;
+  EXPECT_THAT(std::string(ring->CheckOpcodes(needed).message()), HasSubstr("Invalid argument"));
 }
 
 TEST(Ring, ASetUpThatFailsSaysWhatToDoAndExitsNothing) {
   const std::pair<int, const char*> cases[] = {
-      {-EPERM, "io_uring"}, {-ENOSYS, "no io_uring"}, {-ENOMEM, "LimitMEMLOCK"}, {-EINVAL, "6.10"}};
+      {-EPERM, "io_uring"}, {-ENOSYS, "no io_uring"}, {-ENOMEM, "LimitMEMLOCK"}, {-EINVAL, "6.1 or newer"}};
   for (const auto& [error, says] : cases) {
     Bent kernel;
     kernel.setup_error = error;

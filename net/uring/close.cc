@@ -3,6 +3,7 @@
 //
 //   Close: cancel the receive ── its terminal completion, nothing else in flight ──> close ──> OnReleased
 //   Abort: CONNECT to AF_UNSPEC (sends RST) and close at once ── all operations end by that ──> OnReleased
+//          └ refused (Unix sockets): cancel receive and send; the close takes effect as they end
 #include <liburing.h>
 
 #include <cassert>
@@ -16,25 +17,20 @@ constexpr sockaddr kNobody = {.sa_family = AF_UNSPEC, .sa_data = {}};
 
 }  // namespace
 
-void UringTransport::CloseDirect(UringArea& area) {
+// Behind everything in the queue that names the descriptor.
+void UringTransport::CloseHandle(int handle) {
   io_uring_sqe* sqe = ring_->NextSqe();
-  io_uring_prep_close_direct(sqe, static_cast<unsigned>(area.direct()));
-  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  descriptors_.PrepareClose(sqe, handle);
   sqe->user_data = UserData(Op::kClose, 0, 0);
-  area.direct_plus_one = 0;
-  --slots_used_;  // it is free before any later entry of the queue runs
 }
 
-void UringTransport::ResetAndClose(int direct) {
+void UringTransport::ResetAndClose(int handle) {
   io_uring_sqe* sqe = ring_->NextSqe();
-  io_uring_prep_connect(sqe, direct, &kNobody, sizeof(kNobody));
-  sqe->flags |= IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS;
-  sqe->user_data = UserData(Op::kRefuse, 0, 0);
-  sqe = ring_->NextSqe();
-  io_uring_prep_close_direct(sqe, static_cast<unsigned>(direct));
+  io_uring_prep_connect(sqe, 0, &kNobody, sizeof(kNobody));
+  descriptors_.Name(sqe, handle);
   sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  sqe->user_data = UserData(Op::kClose, 0, 0);
-  --slots_used_;
+  sqe->user_data = UserData(Op::kRefuse, 0, 0);
+  CloseHandle(handle);
 }
 
 void UringTransport::Close(ConnId id) {
@@ -64,9 +60,10 @@ void UringTransport::Abort(ConnId id) {
     Cancel(UserData(Op::kConnect, id.generation, id.slot), UserData(Op::kCancel, 0, 0));
   } else if (area.open()) {
     io_uring_sqe* sqe = ring_->NextSqe();
-    io_uring_prep_connect(sqe, area.direct(), &kNobody, sizeof(kNobody));
+    io_uring_prep_connect(sqe, 0, &kNobody, sizeof(kNobody));
     Begin(sqe, Op::kAbort, id, area);
-    CloseDirect(area);
+    CloseHandle(area.handle());
+    area.handle_plus_one = 0;
   }
   FinishIfIdle(id, area);
 }
@@ -83,7 +80,8 @@ void UringTransport::OnAbortCompletion(int result, ConnId id, UringArea& area) {
 void UringTransport::FinishIfIdle(ConnId id, UringArea& area) {
   if (!area.leaving() || area.in_flight != 0 || area.Is(UringArea::kFinished)) return;
   area.Set(UringArea::kFinished);
-  if (area.open()) CloseDirect(area);
+  if (area.open()) CloseHandle(area.handle());
+  area.handle_plus_one = 0;
   pending_.push_back({Pending::Kind::kReleased, 0, id});
 }
 

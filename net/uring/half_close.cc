@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Half-close. The SHUTDOWN operation always runs in a worker thread of the kernel (10 us and a thread), so the direct
-// descriptor is installed as a plain one for a moment, and shutdown(2) and close(2) are called on that. Only so many at
-// a time have a descriptor, since a drain closes everybody at once.
+// Half-close. A plain descriptor takes shutdown(2) at once, with the receive armed. For a direct one the SHUTDOWN
+// operation always runs in a worker thread of the kernel (10 us and a thread), so it is installed as a plain one for a
+// moment, and shutdown(2) and close(2) are called on that. Only so many at a time have a descriptor, since a drain
+// closes everybody at once.
 #include <liburing.h>
 
 #include <cerrno>
@@ -15,6 +16,11 @@ void UringTransport::ShutdownSend(ConnId id) {
   UringArea& area = AreaOf(id);
   if (area.leaving() || !area.open()) return;
   counters_.Add(TransportCount::kHalfCloses);
+  if (!descriptors_.direct()) {
+    kernel_->Shutdown(area.handle(), SHUT_WR);
+    pending_.push_back({Pending::Kind::kShutdown, 0, id});
+    return;
+  }
   if (!ring_->features().fd_install) return ShutdownByWorker(id, area);
   if (installs_ < installs_max_) return Install(id, area);
   counters_.Add(TransportCount::kHalfClosesQueued);
@@ -25,7 +31,6 @@ void UringTransport::ShutdownSend(ConnId id) {
 void UringTransport::Install(ConnId id, UringArea& area) {
   io_uring_sqe* sqe = ring_->NextSqe();
   sqe->opcode = core::uapi::kOpFixedFdInstall;
-  sqe->fd = area.direct();
   Begin(sqe, Op::kInstall, id, area);
   ++installs_;
 }
@@ -57,7 +62,7 @@ void UringTransport::OnInstall(int result, ConnId id, UringArea& area) {
 void UringTransport::ShutdownByWorker(ConnId id, UringArea& area) {
   counters_.Add(TransportCount::kHalfClosesByWorker);
   io_uring_sqe* sqe = ring_->NextSqe();
-  io_uring_prep_shutdown(sqe, area.direct(), SHUT_WR);
+  io_uring_prep_shutdown(sqe, 0, SHUT_WR);
   Begin(sqe, Op::kShutdown, id, area);
 }
 

@@ -6,6 +6,7 @@
 #define MOORING_NET_URING_PROVIDER_H_
 
 #include <memory>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "core/kernel.h"
@@ -29,8 +30,9 @@ class UringProvider final : public TransportProvider {
 };
 
 // What this kernel's io_uring is good for, found out with a small ring of the calling thread: kUring or kUringBase. An
-// error says why there is none for us, and what to type.
-absl::StatusOr<TransportKind> ProbeUring(core::Kernel* kernel);
+// error says why there is none for us, and what to type. `features_off` (core::ForceOff's list): without "modern" the
+// answer is kUringBase on any kernel.
+absl::StatusOr<TransportKind> ProbeUring(core::Kernel* kernel, const std::string& features_off = {});
 
 }  // namespace mooring::net::uring
 

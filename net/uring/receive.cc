@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Receiving: one multishot receive per connection, armed as long as reading is wanted.
+// Receiving: one receive per connection, armed as long as reading is wanted; multishot with direct descriptors, one-shot
+// with plain ones.
 //
-//   armed ── data (F_MORE) ──> armed                    ended by itself, with data ──> armed again at once
+//   armed ── data (F_MORE) ──> armed                    ended with data ──> armed again at once
 //     ├── ENOBUFS ──> starved ── a block is published ──> armed
 //     ├── reading off: cancelled ──> unarmed ── reading on ──> armed
 //     └── FIN, error ──> ended: OnReceiveEnd, never armed again
+//
+// A one-shot receive takes one block, and the next is armed in the next enter: so a connection gets one block a turn, a
+// flooding one as much as any other, and switching reading off inside OnReceive needs no cancel.
 #include <liburing.h>
 
 #include <cassert>
@@ -14,17 +18,22 @@
 
 namespace mooring::net::uring {
 
-// Never with POLL_FIRST: a receive that is armed behind bytes and a reset would read the bytes and wait for a wake-up
-// that has already been; without it the second look finds the reset (6.18). An empty group would fail it at once,
-// though, so then it waits for a block in our list.
-void UringTransport::ArmReceive(ConnId id, UringArea& area) {
-  if (group_.published() == 0) {
-    area.Set(UringArea::kStarved);
-    starved_.push_back(id);
-    return;
-  }
+// Multishot: never with POLL_FIRST. A receive that is armed behind bytes and a reset would read the bytes and wait for a
+// wake-up that has already been; without it the second look finds the reset (6.18). An empty group would fail it at
+// once, though, so then it waits for a block in our list.
+// One-shot: with POLL_FIRST, which spares the look at an empty socket, unless data is known to be there. Each is armed
+// anew and looks first, so nothing can be behind it.
+void UringTransport::ArmReceive(ConnId id, UringArea& area, bool data_there) {
+  const bool multishot = descriptors_.direct();
+  if (group_.published() == 0 && data_there) return Starve(id, area);
+  if (group_.published() == 0 && multishot) return AwaitBlock(id, area);
   io_uring_sqe* sqe = ring_->NextSqe();
-  io_uring_prep_recv_multishot(sqe, area.direct(), nullptr, 0, 0);
+  if (multishot) {
+    io_uring_prep_recv_multishot(sqe, 0, nullptr, 0, 0);
+  } else {
+    io_uring_prep_recv(sqe, 0, nullptr, alloc::BufferPool::kReceiveBlockBytes, 0);
+    if (!data_there) sqe->ioprio = IORING_RECVSEND_POLL_FIRST;
+  }
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = ReceiveGroup::kGroupId;
   Begin(sqe, Op::kReceive, id, area);
@@ -51,7 +60,7 @@ void UringTransport::SetReading(ConnId id, bool on) {
   area.Set(UringArea::kReadWanted);
   // One that is armed still is being cancelled: its terminal completion arms the next.
   if (!area.Is(UringArea::kReceiveArmed | UringArea::kReceiveEnded | UringArea::kConnecting)) {
-    ArmReceive(id, area);
+    ArmReceive(id, area, /*data_there=*/false);
   }
 }
 
@@ -75,27 +84,32 @@ void UringTransport::OnReceiveCompletion(const io_uring_cqe& cqe, ConnId id, Uri
     }
   }
   if (!ended) return;
-  if (!area.leaving()) OnReceiveTerminal(cqe.res, id, area);
+  if (!area.leaving()) OnReceiveTerminal(cqe.res, (cqe.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0, id, area);
   FinishIfIdle(id, area);
 }
 
-void UringTransport::OnReceiveTerminal(int result, ConnId id, UringArea& area) {
+void UringTransport::OnReceiveTerminal(int result, bool more_there, ConnId id, UringArea& area) {
   if (area.Is(UringArea::kReceiveArmed)) return;  // switched off and on inside the upcall
-  if (result == -ENOBUFS) {
-    group_.Starved();
-    counters_.Add(TransportCount::kReceiveStarved);
-    if (!area.Is(UringArea::kReadWanted)) return;
-    area.Set(UringArea::kStarved);
-    starved_.push_back(id);
-    return;
-  }
+  if (result == -ENOBUFS) return Starve(id, area);
   if (result > 0 || result == -ECANCELED || result == -EINTR) {
-    if (result > 0) counters_.Add(TransportCount::kReceiveRearmed);
-    if (area.Is(UringArea::kReadWanted)) ArmReceive(id, area);
+    if (result > 0 && descriptors_.direct()) counters_.Add(TransportCount::kReceiveRearmed);
+    if (area.Is(UringArea::kReadWanted)) ArmReceive(id, area, more_there);
     return;
   }
   area.Set(UringArea::kReceiveEnded);
   events_->OnReceiveEnd(id, result);
+}
+
+// There are bytes and no block for them.
+void UringTransport::Starve(ConnId id, UringArea& area) {
+  group_.Starved();
+  counters_.Add(TransportCount::kReceiveStarved);
+  if (area.Is(UringArea::kReadWanted)) AwaitBlock(id, area);
+}
+
+void UringTransport::AwaitBlock(ConnId id, UringArea& area) {
+  area.Set(UringArea::kStarved);
+  starved_.push_back(id);
 }
 
 // In the order in which they starved, as many as there are blocks: each takes at least one. Their data is there.
@@ -106,7 +120,7 @@ void UringTransport::ArmStarved() {
     auto* area = static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));
     if (area == nullptr || area->generation != id.generation || !area->Is(UringArea::kStarved)) continue;
     area->Clear(UringArea::kStarved);
-    ArmReceive(id, *area);
+    ArmReceive(id, *area, /*data_there=*/true);
     --blocks;
   }
 }

@@ -18,9 +18,9 @@ void UringTransport::Send(ConnId id, const iovec* pieces, unsigned count, SendMo
   const int flags = mode == SendMode::kTry ? MSG_DONTWAIT : 0;
   io_uring_sqe* sqe = ring_->NextSqe();
   if (count == 1) {
-    io_uring_prep_send(sqe, area.direct(), pieces->iov_base, pieces->iov_len, flags);
+    io_uring_prep_send(sqe, 0, pieces->iov_base, pieces->iov_len, flags);
   } else {
-    io_uring_prep_sendmsg(sqe, area.direct(), gather_.Copy(pieces, count), static_cast<unsigned>(flags));
+    io_uring_prep_sendmsg(sqe, 0, gather_.Copy(pieces, count), static_cast<unsigned>(flags));
   }
   Begin(sqe, Op::kSend, id, area);
   area.Set(UringArea::kSending);

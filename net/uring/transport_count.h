@@ -12,7 +12,7 @@ namespace mooring::net::uring {
 enum class TransportCount : uint8_t {
   kAccepts,
   kAcceptsParked,      // past the bound of one Poll
-  kAcceptsNear,        // one by one, near a bound
+  kAcceptsNear,        // one by one, near a bound or while stopping
   kAcceptsRefused,     // the engine had no slot for it
   kAcceptModeChanges,  // from multishot to one by one or back
   kAcceptRearmed,      // a multishot accept ended by itself

@@ -26,7 +26,7 @@ enum class Op : uint8_t {
   // Of a connection, not waited for: a completion means failure.
   kCancelReceive,
   // Of a listener, whose id stands for the slot.
-  kAcceptMany,
+  kAcceptMany,  // generation: which of a shared listener's accepts
   kAcceptOne,
   kListenPoll,
   // The transport's own.
@@ -61,20 +61,21 @@ struct UringArea {
     kFinished = 1 << 11,  // OnReleased is queued
     kIpv6 = 1 << 12,
     kCancelRepeated = 1 << 13,
+    kUnix = 1 << 14,
   };
 
   uint32_t generation;       // in full; user_data has 24 bits of it
-  uint32_t direct_plus_one;  // in the ring's table of direct descriptors; 0: none
+  uint32_t handle_plus_one;   // its descriptor, plain or direct (Descriptors); 0: none
   uint32_t scratch_plus_one;  // Scratch that an operation in flight writes to; 0: none
-  int32_t plain_fd;           // of an outgoing connection until it has its direct descriptor
+  int32_t connecting_fd;      // of an outgoing connection until it has its direct descriptor
   uint16_t flags;
   uint8_t in_flight;
 
   bool Is(unsigned any) const { return (flags & any) != 0; }
   void Set(unsigned on) { flags |= static_cast<uint16_t>(on); }
   void Clear(unsigned off) { flags &= static_cast<uint16_t>(~off); }
-  bool open() const { return direct_plus_one != 0; }
-  int direct() const { return static_cast<int>(direct_plus_one) - 1; }
+  bool open() const { return handle_plus_one != 0; }
+  int handle() const { return static_cast<int>(handle_plus_one) - 1; }
   bool leaving() const { return Is(kClosing | kAborting); }
 };
 static_assert(sizeof(UringArea) <= 32);

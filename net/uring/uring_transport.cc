@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "net/uring/personality.h"
 
 namespace mooring::net::uring {
 namespace {
@@ -23,44 +24,38 @@ static_assert(std::size(kGroupCountNames) == static_cast<size_t>(GroupCount::kCo
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Transport>> UringTransport::Open(core::Kernel* kernel, core::Shard* shard,
-                                                                TransportEvents* events,
+absl::StatusOr<std::unique_ptr<Transport>> UringTransport::Open(core::Kernel* kernel, TransportKind kind,
+                                                                core::Shard* shard, TransportEvents* events,
                                                                 const TransportOptions& options) {
-  std::unique_ptr<UringTransport> self(new UringTransport(kernel, shard, events, options));
+  std::unique_ptr<UringTransport> self(new UringTransport(kernel, kind, shard, events, options));
   if (absl::Status status = self->Start(options); !status.ok()) return status;
   return absl::StatusOr<std::unique_ptr<Transport>>(std::move(self));
 }
 
-UringTransport::UringTransport(core::Kernel* kernel, core::Shard* shard, TransportEvents* events,
+UringTransport::UringTransport(core::Kernel* kernel, TransportKind kind, core::Shard* shard, TransportEvents* events,
                                const TransportOptions& options)
     : kernel_(kernel),
+      kind_(kind),
       shard_(shard),
       events_(events),
-      slots_max_(options.connections_max),
       installs_max_(std::max(1u, kInstallsMax / std::max(options.shards, 1u))),
       group_(&shard->buffers(), &shard->accounting()),
-      gather_(&shard->accounting()) {}
+      gather_(&shard->accounting()),
+      descriptors_(/*direct=*/kind == TransportKind::kUring, options.connections_max) {}
 
 absl::Status UringTransport::Start(const TransportOptions& options) {
+  std::string features_off = options.features_off;
+  if (kind_ == TransportKind::kUringBase) features_off += ",modern";
   absl::StatusOr<std::unique_ptr<core::Ring>> ring = core::Ring::Open(
-      kernel_,
-      {.sq_entries = options.sq_entries, .cq_entries = options.cq_entries, .features_off = options.features_off});
+      kernel_, {.sq_entries = options.sq_entries, .cq_entries = options.cq_entries, .features_off = features_off});
   if (!ring.ok()) return ring.status();
+  if (absl::Status status = CheckPersonality(ring->get(), kind_); !status.ok()) return status;
   ring_ = *std::move(ring);
   memory_bytes_ = ring_->memory_bytes();
   shard_->accounting().Add(alloc::Purpose::kRings, static_cast<int64_t>(memory_bytes_));
 
-  io_uring_rsrc_register table = {};
-  table.nr = slots_max_;
-  table.flags = IORING_RSRC_REGISTER_SPARSE;
-  if (const int result = ring_->Register(IORING_REGISTER_FILES2, &table, sizeof(table)); result < 0) {
-    if (result == -EMFILE) {
-      return absl::ResourceExhaustedError(absl::StrCat(
-          "a table of ", slots_max_, " connections is above RLIMIT_NOFILE; raise it with ulimit -n ", slots_max_,
-          " or LimitNOFILE= (systemd), or lower --max-connections"));
-    }
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the kernel refused a table of ", slots_max_, " connections: ", strerror(-result)));
+  if (descriptors_.direct()) {
+    if (absl::Status status = RegisterTable(); !status.ok()) return status;
   }
   if (absl::Status status = group_.Open(ring_.get()); !status.ok()) return status;
 
@@ -70,8 +65,29 @@ absl::Status UringTransport::Start(const TransportOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status UringTransport::RegisterTable() {
+  const uint32_t slots = descriptors_.max();
+  io_uring_rsrc_register table = {};
+  table.nr = slots;
+  table.flags = IORING_RSRC_REGISTER_SPARSE;
+  const int result = ring_->Register(IORING_REGISTER_FILES2, &table, sizeof(table));
+  if (result >= 0) return absl::OkStatus();
+  if (result == -EMFILE) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "a table of ", slots, " connections is above RLIMIT_NOFILE; raise it with ulimit -n ", slots,
+        " or LimitNOFILE= (systemd), or lower --max-connections"));
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the kernel refused a table of ", slots, " connections: ", strerror(-result)));
+}
+
 UringTransport::~UringTransport() {
+  if (ring_ != nullptr && !descriptors_.direct()) {
+    // Plain descriptors whose CLOSE is queued belong to nobody else any more.
+    for (unsigned round = 0; ring_->SubmissionsWaiting() != 0 && round < kCloseRoundsMax; ++round) ring_->Enter(0, 0);
+  }
   ring_.reset();  // before the memory that its operations name
+  descriptors_.CloseAll(kernel_);
   shard_->accounting().Add(alloc::Purpose::kRings, -static_cast<int64_t>(memory_bytes_));
   if (wake_fd_ >= 0) kernel_->Close(wake_fd_);
   for (const Listener& l : listeners_) {
@@ -124,8 +140,16 @@ void UringTransport::Reap() {
   ring_->Reap([this](const io_uring_cqe& cqe) { OnCompletion(cqe); });
 }
 
+std::string UringTransport::Describe() const {
+  return absl::StrCat(absl::string_view(Name(kind_).data(), Name(kind_).size()), ": ", ring_->features().ToString());
+}
+
 void UringTransport::Begin(io_uring_sqe* sqe, Op op, ConnId id, UringArea& area) {
-  sqe->flags |= IOSQE_FIXED_FILE;
+  descriptors_.Name(sqe, area.handle());
+  Track(sqe, op, id, area);
+}
+
+void UringTransport::Track(io_uring_sqe* sqe, Op op, ConnId id, UringArea& area) {
   sqe->user_data = UserData(op, id.generation, id.slot);
   ++area.in_flight;
 }
@@ -226,10 +250,13 @@ void UringTransport::DeliverPending() {
         if (!AreaOf(next.id).leaving()) events_->OnConnect(next.id, next.result);
         break;
       case Pending::Kind::kPeer:
-        if (!AreaOf(next.id).leaving()) events_->OnPeer(next.id, Address());
+        if (!AreaOf(next.id).leaving()) events_->OnPeer(next.id, PlainPeer(AreaOf(next.id)));
         break;
       case Pending::Kind::kOutQueue:
         if (!AreaOf(next.id).leaving()) events_->OnOutQueue(next.id, next.result);
+        break;
+      case Pending::Kind::kShutdown:
+        if (!AreaOf(next.id).leaving()) events_->OnShutdown(next.id);
         break;
     }
   }

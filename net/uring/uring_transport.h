@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// UringTransport: a shard's connections on one io_uring, for kernels from 6.10 on.
+// UringTransport: a shard's connections on one io_uring, in one of two personalities (personality.h).
 //
-// Every connection is a direct descriptor with a multishot receive armed for life, every wait is the one enter of Poll.
-// The members are spread over files by operation: receive.cc, send.cc, accept.cc and so on; uring_transport.cc has what
-// they share. Three laws hold everywhere:
+// Every connection is a descriptor, direct (kUring) or plain (kUringBase), with a receive armed for life, multishot or
+// one-shot; every wait is the one enter of Poll. The members are spread over files by operation: receive.cc, send.cc,
+// accept.cc and so on; uring_transport.cc has what they share. Three laws hold everywhere:
 //
 //   - An operation in flight is counted in its connection's area; the connection is released when it is leaving and the
-//     count is zero. Only then is its direct descriptor closed (Close), or it was closed before to force them to end
+//     count is zero. Only then is its descriptor closed (Close), or it was closed before to force them to end
 //     (Abort).
 //   - What an operation found at submission may be forgotten after it (SUBMIT_STABLE); what it writes to stays until
 //     its last completion.
 //   - Upcalls come from Poll only; what a downcall finds out at once waits in `pending_`.
 //
 // Threads:  the shard's; Wake from any.
-// Owns:     the ring, the direct table, the receive group, its listeners' descriptors.
-// Kernel:   6.10: bounded multishot receive, ACCEPT_DONTWAIT, FIXED_FD_INSTALL, socket commands. Ring refuses older ones.
+// Owns:     the ring, its connections' descriptors, the receive group, its listeners' descriptors.
+// Kernel:   kUring 6.10: bounded multishot receive, ACCEPT_DONTWAIT, FIXED_FD_INSTALL, socket commands. kUringBase 6.1.
 #ifndef MOORING_NET_URING_URING_TRANSPORT_H_
 #define MOORING_NET_URING_URING_TRANSPORT_H_
 
@@ -29,6 +29,7 @@
 #include "core/shard.h"
 #include "net/address.h"
 #include "net/transport.h"
+#include "net/uring/descriptors.h"
 #include "net/uring/gather_arena.h"
 #include "net/uring/receive_group.h"
 #include "net/uring/transport_count.h"
@@ -38,7 +39,7 @@ namespace mooring::net::uring {
 
 class UringTransport final : public Transport {
  public:
-  static absl::StatusOr<std::unique_ptr<Transport>> Open(core::Kernel* kernel, core::Shard* shard,
+  static absl::StatusOr<std::unique_ptr<Transport>> Open(core::Kernel* kernel, TransportKind kind, core::Shard* shard,
                                                          TransportEvents* events, const TransportOptions& options);
   ~UringTransport() override;
   UringTransport(const UringTransport&) = delete;
@@ -46,7 +47,7 @@ class UringTransport final : public Transport {
   // uring_transport.cc
   void Poll(core::Nanos wait, Sleeper* sleeper) override;
   bool ReadToEnd() const override { return read_to_end_; }
-  std::string Describe() const override { return "io_uring: " + ring_->features().ToString(); }
+  std::string Describe() const override;
   void Count(absl::FunctionRef<void(std::string_view name, uint64_t value)> sink) const override;
 
   // watch.cc
@@ -54,7 +55,7 @@ class UringTransport final : public Transport {
   void Unwatch(int fd) override;
   void Wake() override;
 
-  // accept.cc
+  // accept.cc; further accept_many.cc, accept_near.cc, accepted.cc
   void Listen(ListenerId listener, int listen_fd, int backlog, bool shared) override;
   void SetAcceptMode(ListenerId listener, AcceptMode mode) override;
   void RefuseNew(ListenerId listener) override;
@@ -80,16 +81,19 @@ class UringTransport final : public Transport {
   void AskOutQueue(ConnId id) override;
 
  private:
-  // Multishot while there is room, one by one near a bound: idle -> polling -> accepting -> idle (see accept.cc).
+  // Many while there is room, one by one near a bound: idle -> polling -> accepting -> idle (see accept.cc).
   struct Listener {
-    enum class State : uint8_t { kIdle, kMultishot, kPolling, kAccepting };
+    enum class State : uint8_t { kIdle, kMany, kPolling, kAccepting };
 
     int fd = -1;
-    int backlog = 0;
+    int room = 0;  // how many it could hand over at once
+    int family = 0;
     AcceptMode mode = AcceptMode::kStopped;
     State state = State::kIdle;
-    int family = 0;
-    bool cancelled = false;    // the operation in flight is being cancelled
+    bool shared = false;
+    uint8_t many_armed = 0;      // accepts in flight in kMany, a bit each
+    uint8_t many_cancelled = 0;  // those that are being cancelled
+    bool poll_cancelled = false;
     bool halted = false;       // no credit, or an accept error: until the next SetAcceptMode
     bool credit_taken = false;  // for the accept in flight
     bool stopping = false;
@@ -100,7 +104,7 @@ class UringTransport final : public Transport {
   struct Parked {
     ListenerId listener;
     bool credit_taken;
-    uint32_t direct;
+    int handle;
   };
   // Memory that an operation in flight writes to, for connections that need it.
   struct Scratch {
@@ -115,25 +119,30 @@ class UringTransport final : public Transport {
     Watcher* watcher;
   };
   struct Pending {
-    enum class Kind : uint8_t { kReleased, kConnect, kPeer, kOutQueue, kAcceptStopped };
+    enum class Kind : uint8_t { kReleased, kConnect, kPeer, kOutQueue, kShutdown, kAcceptStopped };
     Kind kind;
     int result;
     ConnId id;  // of kAcceptStopped: the slot is the listener
   };
 
   static constexpr unsigned kOverflowRoundsMax = 8;
+  static constexpr unsigned kCloseRoundsMax = 64;
+  static constexpr unsigned kSharedAccepts = 8;  // in flight on a listener that is shared with other shards
   static constexpr unsigned kInstallsMax = 512;  // half-closes in flight in the whole process
 
-  UringTransport(core::Kernel* kernel, core::Shard* shard, TransportEvents* events, const TransportOptions& options);
+  UringTransport(core::Kernel* kernel, TransportKind kind, core::Shard* shard, TransportEvents* events,
+                 const TransportOptions& options);
   absl::Status Start(const TransportOptions& options);
+  absl::Status RegisterTable();
 
   // uring_transport.cc
   UringArea& AreaOf(ConnId id) {
     return *static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));
   }
-  // An entry that names the connection's direct descriptor and counts as in flight until its last completion. Called
-  // after the liburing prep, which clears what is set here.
+  // An entry that names the connection's descriptor and counts as in flight until its last completion. Called after the
+  // liburing prep, which clears what is set here. Track: it counts only.
   void Begin(io_uring_sqe* sqe, Op op, ConnId id, UringArea& area);
+  void Track(io_uring_sqe* sqe, Op op, ConnId id, UringArea& area);
   void Cancel(uint64_t target, uint64_t user_data);
   void OnCompletion(const io_uring_cqe& cqe);
   void OnConnectionCompletion(const io_uring_cqe& cqe, Op op);
@@ -149,26 +158,38 @@ class UringTransport final : public Transport {
   void OnWatch(const io_uring_cqe& cqe);
 
   // accept.cc
-  uint32_t FreeSlots() const { return slots_max_ - slots_used_; }
   void JudgeRoom();
   bool MayAccept(const Listener& l) const;
+  bool MayAcceptMany(const Listener& l) const;
   void Steer(ListenerId listener, Listener& l);
-  void AcceptOne(ListenerId listener, Listener& l);
+
+  // accept_many.cc
+  void ArmMany(ListenerId listener, Listener& l);
+  void CancelMany(ListenerId listener, Listener& l);
   void OnAcceptMany(const io_uring_cqe& cqe);
-  void OnAcceptOne(const io_uring_cqe& cqe);
+
+  // accept_near.cc
+  void ArmListenPoll(ListenerId listener, Listener& l);
   void OnListenPoll(const io_uring_cqe& cqe);
+  void AcceptOne(ListenerId listener, Listener& l);
+  bool TakeForOne(ListenerId listener, Listener& l);
+  bool FinishOne(ListenerId listener, Listener& l, int result);
+  void OnAcceptOne(const io_uring_cqe& cqe);
+
+  // accepted.cc
   void OnAcceptFailure(ListenerId listener, Listener& l, int error);
-  void Accepted(ListenerId listener, Listener& l, uint32_t direct, bool credit_taken);
+  void Accepted(ListenerId listener, Listener& l, int handle, bool credit_taken);
   void DeliverParked();
-  void DeliverAccept(ListenerId listener, const Listener& l, uint32_t direct, bool credit_taken);
-  void ResetAndClose(int direct);
+  void DeliverAccept(ListenerId listener, const Listener& l, int handle, bool credit_taken);
 
   // receive.cc
-  void ArmReceive(ConnId id, UringArea& area);
+  void ArmReceive(ConnId id, UringArea& area, bool data_there);
   void CancelReceive(ConnId id, UringArea& area);
   void OnReceiveCompletion(const io_uring_cqe& cqe, ConnId id, UringArea& area);
   void OnCancelMissed(const io_uring_cqe& cqe);
-  void OnReceiveTerminal(int result, ConnId id, UringArea& area);
+  void OnReceiveTerminal(int result, bool more_there, ConnId id, UringArea& area);
+  void Starve(ConnId id, UringArea& area);
+  void AwaitBlock(ConnId id, UringArea& area);
   void ArmStarved();
 
   // half_close.cc
@@ -177,24 +198,30 @@ class UringTransport final : public Transport {
   void OnInstall(int result, ConnId id, UringArea& area);
   void ShutdownByWorker(ConnId id, UringArea& area);
 
+  // socket_command.cc
+  Address PlainPeer(const UringArea& area);
+
   // close.cc
-  void CloseDirect(UringArea& area);
+  void CloseHandle(int handle);
+  void ResetAndClose(int handle);
   void FinishIfIdle(ConnId id, UringArea& area);
   void OnAbortCompletion(int result, ConnId id, UringArea& area);
 
   // connect.cc
+  void StartConnect(int handle, ConnId id, UringArea& area);
   void OnUpdate(int result, ConnId id, UringArea& area);
   void OnConnectCompletion(int result, ConnId id, UringArea& area);
 
   core::Kernel* const kernel_;
+  const TransportKind kind_;
   core::Shard* const shard_;
   TransportEvents* const events_;
-  const uint32_t slots_max_;
   const unsigned installs_max_;
 
   std::unique_ptr<core::Ring> ring_;
   ReceiveGroup group_;
   GatherArena gather_;
+  Descriptors descriptors_;
   core::CounterSet<TransportCount> counters_;
 
   // Touched per completion.
@@ -207,8 +234,7 @@ class UringTransport final : public Transport {
   std::vector<Pending> pending_;
   std::vector<Pending> delivering_;
 
-  uint32_t slots_used_ = 0;  // of the direct table: connections, parked accepts, accepts and connects under way
-  int backlogs_ = 0;         // of all listeners
+  int rooms_ = 0;  // of all listeners
   bool roomy_ = true;
   unsigned accepts_left_ = 0;  // of this Poll
   std::deque<Listener> listeners_;

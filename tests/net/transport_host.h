@@ -255,7 +255,8 @@ inline Peer Connected(TransportHost& host, const Address& at) {
 }
 
 // Every transport that there is. One that this kernel has not skips its tests.
-inline constexpr TransportKind kTestedKinds[] = {TransportKind::kUring, TransportKind::kEpoll};
+inline constexpr TransportKind kTestedKinds[] = {TransportKind::kUring, TransportKind::kUringBase,
+                                                TransportKind::kEpoll};
 
 inline bool Available(TransportKind kind) {
   if (kind == TransportKind::kEpoll) return true;

@@ -72,58 +72,85 @@ int BindAndListen(core::Kernel* kernel, int fd, const Address& endpoint, int bac
 
 }  // namespace
 
-absl::StatusOr<Claim> Claim::Take(core::Kernel* kernel, const Address& endpoint, const ClaimOptions& options) {
+absl::StatusOr<Claim> Claim::Take(core::Kernel* kernel, const Endpoint& endpoint, const ClaimOptions& options) {
   if (endpoint.empty()) return absl::InvalidArgumentError("no address to listen on");
-  Claim claim(kernel);
-  claim.address_ = endpoint;
-  claim.backlog_ = options.backlog;
+  Claim claim(kernel, endpoint, options.backlog);
+  absl::Status status = endpoint.is_unix() ? claim.TakePath(options) : claim.TakePort(options);
+  if (!status.ok()) return status;
+  return claim;
+}
 
-  const int first = Open(kernel, endpoint, options, false);
-  if (first < 0) return Explain(endpoint, "socket", first);
-  claim.sockets_.push_back(first);
-  if (const int result = BindAndListen(kernel, first, endpoint, options.backlog); result < 0) {
-    return Explain(endpoint, "bind", result);
+absl::Status Claim::TakePort(const ClaimOptions& options) {
+  Address address = endpoint_.address();
+  const int first = Open(kernel_, address, options, false);
+  if (first < 0) return Explain(address, "socket", first);
+  sockets_.push_back(first);
+  if (const int result = BindAndListen(kernel_, first, address, options.backlog); result < 0) {
+    return Explain(address, "bind", result);
   }
   socklen_t size = Address::kSizeMax;
-  if (const int result = kernel->Name(first, claim.address_.get(), &size); result < 0) {
-    return Explain(endpoint, "getsockname", result);
+  if (const int result = kernel_->Name(first, address.get(), &size); result < 0) {
+    return Explain(address, "getsockname", result);
   }
-  if (options.shards == 1) return claim;
+  endpoint_ = address;
+  if (options.shards == 1) return absl::OkStatus();
 
   const int on = 1;
-  if (const int result = kernel->SetOption(first, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)); result < 0) {
-    return Explain(endpoint, "setsockopt(SO_REUSEPORT)", result);
+  if (const int result = kernel_->SetOption(first, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)); result < 0) {
+    return Explain(address, "setsockopt(SO_REUSEPORT)", result);
   }
-  while (static_cast<int>(claim.sockets_.size()) < options.shards) {
+  while (static_cast<int>(sockets_.size()) < options.shards) {
     int result = 0;
     for (int i = 0; i < kSiblingTries; ++i) {
       if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       // A fresh socket each time: one whose listen failed stays bound.
-      const int fd = Open(kernel, endpoint, options, true);
-      if (fd < 0) return Explain(endpoint, "socket", fd);
-      result = BindAndListen(kernel, fd, claim.address_, options.backlog);
+      const int fd = Open(kernel_, address, options, true);
+      if (fd < 0) return Explain(address, "socket", fd);
+      result = BindAndListen(kernel_, fd, address, options.backlog);
       if (result >= 0) {
-        claim.sockets_.push_back(fd);
+        sockets_.push_back(fd);
         break;
       }
-      kernel->Close(fd);
+      kernel_->Close(fd);
       if (result != -EADDRINUSE) break;
     }
-    if (result < 0) return Explain(claim.address_, "bind of a further shard's socket", result);
+    if (result < 0) return Explain(address, "bind of a further shard's socket", result);
   }
-  return claim;
+  return absl::OkStatus();
+}
+
+absl::Status Claim::TakePath(const ClaimOptions& options) {
+  // As many as all shards' own sockets together would hold.
+  backlog_ = static_cast<int>(std::min<int64_t>(int64_t{options.backlog} * options.shards, options.somaxconn));
+  int first = -1;
+  absl::StatusOr<UnixPath> path = UnixPath::Take(kernel_, endpoint_.path(), {.backlog = backlog_}, &first);
+  if (!path.ok()) return path.status();
+  path_ = *std::move(path);
+  sockets_.push_back(first);
+  while (static_cast<int>(sockets_.size()) < options.shards) {
+    const int fd = kernel_->Duplicate(first);
+    if (fd < 0) {
+      return absl::ResourceExhaustedError(absl::StrCat("no file descriptor for each shard to listen on ",
+                                                       endpoint_.ToString(), ": ", strerror(-fd),
+                                                       "; raise ulimit -n or LimitNOFILE="));
+    }
+    sockets_.push_back(fd);
+  }
+  return absl::OkStatus();
 }
 
 Claim::Claim(Claim&& other) noexcept
     : kernel_(other.kernel_),
-      address_(other.address_),
+      endpoint_(std::move(other.endpoint_)),
       backlog_(other.backlog_),
+      path_(std::move(other.path_)),
       sockets_(std::exchange(other.sockets_, {})) {}
 
 Claim& Claim::operator=(Claim&& other) noexcept {
   std::swap(kernel_, other.kernel_);
-  std::swap(address_, other.address_);
+  std::swap(endpoint_, other.endpoint_);
   std::swap(backlog_, other.backlog_);
+  std::swap(path_, other.path_);
   std::swap(sockets_, other.sockets_);
   return *this;
 }

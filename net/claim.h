@@ -6,8 +6,11 @@
 // its siblings bind and listen. A sibling's EADDRINUSE (a loser inside its failing listen) is retried each millisecond,
 // up to 200 times. Restarting over TIME_WAIT works.
 //
+// A Unix-domain socket cannot exist once per shard: each shard gets a descriptor of its own of the one socket, and
+// UnixPath keeps others from its path.
+//
 // Threads:  one.
-// Owns:     the sockets until Take.
+// Owns:     the sockets until Release; a Unix path until Withdraw.
 #ifndef MOORING_NET_CLAIM_H_
 #define MOORING_NET_CLAIM_H_
 
@@ -19,34 +22,47 @@
 #include "absl/status/statusor.h"
 #include "core/kernel.h"
 #include "net/address.h"
+#include "net/endpoint.h"
+#include "net/unix_path.h"
 
 namespace mooring::net {
 
 struct ClaimOptions {
   int shards = 1;
-  int backlog = 4096;                  // as listen(2) is given it; see Backlog
+  int backlog = 4096;                  // of a shard's socket, as listen(2) is given it; see Backlog
+  int somaxconn = 4096;                // the most that the one socket of a Unix path gets for all shards
   uint32_t notsent_lowat = 128 << 10;  // TCP_NOTSENT_LOWAT, inherited by what is accepted (tcp(7))
   uint32_t user_timeout_ms = 0;        // TCP_USER_TIMEOUT; only where the service has a write-stall deadline
 };
 
 class Claim {
  public:
-  // Binds and listens. Errors name the address and say what to do: in use, not a local address, no permission.
-  static absl::StatusOr<Claim> Take(core::Kernel* kernel, const Address& endpoint, const ClaimOptions& options);
+  // Binds and listens. Errors name the endpoint and say what to do: in use, not a local address, no permission.
+  static absl::StatusOr<Claim> Take(core::Kernel* kernel, const Endpoint& endpoint, const ClaimOptions& options);
   Claim(Claim&& other) noexcept;
   Claim& operator=(Claim&& other) noexcept;
   ~Claim();  // closes what Release has not handed out
 
-  const Address& address() const { return address_; }  // with the port that port 0 became
+  const Endpoint& endpoint() const { return endpoint_; }  // with the port that port 0 became
+  const Address& address() const { return endpoint_.address(); }
   int backlog() const { return backlog_; }
+  bool shared() const { return endpoint_.is_unix(); }  // as Transport::Listen has it
   int Release(int shard) { return std::exchange(sockets_[shard], -1); }
+  // Nobody new finds a Unix socket by its path from now on, and another server may claim it; TCP listeners are for
+  // Transport::RefuseNew. First in a drain.
+  void Withdraw() { path_.Withdraw(); }
 
  private:
-  explicit Claim(core::Kernel* kernel) : kernel_(kernel) {}
+  Claim(core::Kernel* kernel, const Endpoint& endpoint, int backlog)
+      : kernel_(kernel), endpoint_(endpoint), backlog_(backlog) {}
+  absl::Status TakePort(const ClaimOptions& options);
+  absl::Status TakePath(const ClaimOptions& options);
+
   core::Kernel* kernel_;
-  Address address_;
-  int backlog_ = 0;
-  std::vector<int> sockets_;  // nonblocking, listening; all of one SO_REUSEPORT group
+  Endpoint endpoint_;
+  int backlog_;
+  UnixPath path_;
+  std::vector<int> sockets_;  // nonblocking, listening; all of one SO_REUSEPORT group, or of one Unix socket
 };
 
 // min(4096, somaxconn, slots / 8 / listeners), at least 1: so the backlogs of a shard can never overfill its table.

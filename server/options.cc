@@ -43,20 +43,21 @@ absl::StatusOr<std::vector<ListenOption>> ParseListen(const std::string& list) {
   for (absl::string_view part : absl::StrSplit(list, ',')) {
     const std::vector<std::string> halves = absl::StrSplit(part, absl::MaxSplits('=', 1));
     if (halves.size() != 2) {
-      return Wrong("listen", absl::StrCat("'", part, "' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"));
+      return Wrong("listen", absl::StrCat("'", part, "' is not SERVICE=HOST:PORT or SERVICE=unix:PATH; for example "
+                                          "echo=127.0.0.1:7000"));
     }
     const Service* service = FindService(halves[0]);
     if (service == nullptr) {
       return Wrong("listen", absl::StrCat("'", halves[0], "' is not a service; known are ", ServiceNames()));
     }
-    absl::StatusOr<net::Address> address = net::Address::Parse(halves[1]);
-    if (!address.ok()) return Wrong("listen", std::string(address.status().message()));
+    absl::StatusOr<net::Endpoint> endpoint = net::Endpoint::Parse(halves[1]);
+    if (!endpoint.ok()) return Wrong("listen", std::string(endpoint.status().message()));
     for (const ListenOption& before : out) {
-      if (before.address == *address && address->port() != 0) {
+      if (before.endpoint == *endpoint && (endpoint->is_unix() || endpoint->address().port() != 0)) {
         return Wrong("listen", absl::StrCat("'", halves[1], "' is there twice"));
       }
     }
-    out.push_back({service, *address});
+    out.push_back({service, *endpoint});
   }
   return out;
 }
@@ -133,11 +134,12 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
 
 std::string HelpText() {
   std::string text =
-      "mooringd holds very many TCP connections: one thread and one io_uring per CPU, nothing shared.\n"
+      "mooringd holds very many connections: one thread per CPU, nothing shared.\n"
       "\n"
       "Usage: mooringd [--flag=value ...]      With no flag: echo on 127.0.0.1:7000, line on 127.0.0.1:7001.\n"
       "\n"
       "  --listen=SERVICE=HOST:PORT[,...]  what to serve where; numeric addresses, [::]:PORT is IPv6 and IPv4\n"
+      "           SERVICE=unix:PATH        or on a Unix-domain socket, to which owner and group may connect\n"
       "  --cpus=0-3,8                      CPUs to run on, one shard (thread) each; default: all this process may use\n"
       "  --shards=N                        number of shards; more than CPUs is allowed, and holds more connections\n"
       "  --transport=auto|io_uring|io_uring-base|epoll\n"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "net/address.h"
+#include "net/endpoint.h"
 #include "net/transport.h"
 
 namespace mooring::server {
@@ -20,7 +20,7 @@ struct Service;
 
 struct ListenOption {
   const Service* service;
-  net::Address address;
+  net::Endpoint endpoint;
 };
 
 struct Options {

@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "alloc/heap.h"
 #include "core/limits.h"
 #include "core/topology.h"
-#include "net/claim.h"
 #include "server/services.h"
 
 namespace mooring::server {
@@ -27,6 +27,18 @@ sigset_t Signals() {
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
   return set;
+}
+
+// A command for a shell that says hello at `endpoint`.
+std::string TryIt(const net::Endpoint& endpoint) {
+  constexpr char kHello[] = "printf 'hello\\n' | nc -q 1 ";
+  if (endpoint.is_unix()) {
+    return absl::StrCat(kHello, "-U '", absl::StrReplaceAll(endpoint.path(), {{"'", "'\\''"}}), "'");
+  }
+  const std::string full = endpoint.ToString();
+  const std::string host = full.substr(0, full.rfind(':'));
+  return absl::StrCat(kHello, host == "0.0.0.0" ? "127.0.0.1" : host == "[::]" ? "::1" : host, " ",
+                      endpoint.address().port());
 }
 
 }  // namespace
@@ -145,23 +157,24 @@ absl::Status Runtime::ClaimEndpoints() {
   net::ClaimOptions claim_options;
   claim_options.shards = static_cast<int>(shards_.size());
   claim_options.backlog = net::Backlog(plan_.slots_per_shard, listeners, somaxconn);
+  claim_options.somaxconn = somaxconn;
   std::vector<net::Claim> claims;
   for (const ListenOption& listen : options_.listen) {
     claim_options.user_timeout_ms = listen.service->options.write_stall_s * 1000;
-    absl::StatusOr<net::Claim> claim = net::Claim::Take(kernel_, listen.address, claim_options);
+    absl::StatusOr<net::Claim> claim = net::Claim::Take(kernel_, listen.endpoint, claim_options);
     if (!claim.ok()) return claim.status();
-    endpoints_.push_back({listen.service->name, claim->address()});
     claims.push_back(*std::move(claim));
   }
-  // All are ours: hand them out.
+  claims_ = std::move(claims);  // all are ours: hand them out
   core::Shard::Enter enter(control_.get());
   for (size_t shard = 0; shard < shards_.size(); ++shard) {
     net::Engine* engine = shards_[shard].engine.get();
-    for (size_t id = 0; id < claims.size(); ++id) {
-      const int fd = claims[id].Release(static_cast<int>(shard));
-      const int backlog = claims[id].backlog();
-      control_->PostAlways(shards_[shard].shard.get(), [engine, id, fd, backlog] {
-        engine->Listen(static_cast<net::ListenerId>(id), fd, backlog);
+    for (size_t id = 0; id < claims_.size(); ++id) {
+      const int fd = claims_[id].Release(static_cast<int>(shard));
+      const int backlog = claims_[id].backlog();
+      const bool shared = claims_[id].shared();
+      control_->PostAlways(shards_[shard].shard.get(), [engine, id, fd, backlog, shared] {
+        engine->Listen(static_cast<net::ListenerId>(id), fd, backlog, shared);
       });
     }
   }
@@ -173,16 +186,12 @@ std::string Runtime::Plan() const {
   if (text.back() != '\n') text += '\n';
   if (!choice_.note.empty()) absl::StrAppend(&text, "note: ", choice_.note, "\n");
   for (const std::string& note : placement_.notes) absl::StrAppend(&text, "note: ", note, "\n");
-  for (const Endpoint& endpoint : endpoints_) {
-    absl::StrAppend(&text, "listening: ", endpoint.service, " on ", endpoint.address.ToString(), "\n");
+  for (size_t i = 0; i < claims_.size(); ++i) {
+    absl::StrAppend(&text, "listening: ", options_.listen[i].service->name, " on ", claims_[i].endpoint().ToString(), "\n");
   }
-  for (const Endpoint& endpoint : endpoints_) {
-    if (endpoint.service != "echo" && endpoint.service != "line") continue;
-    net::Address address = endpoint.address;
-    const std::string full = address.ToString();
-    const std::string host = full.substr(0, full.rfind(':'));
-    absl::StrAppend(&text, "try: printf 'hello\\n' | nc -q 1 ", host == "0.0.0.0" ? "127.0.0.1" : host == "[::]" ? "::1" : host,
-                    " ", address.port(), "\n");
+  for (size_t i = 0; i < claims_.size(); ++i) {
+    const std::string_view service = options_.listen[i].service->name;
+    if (service == "echo" || service == "line") absl::StrAppend(&text, "try: ", TryIt(claims_[i].endpoint()), "\n");
   }
   return text;
 }
@@ -209,6 +218,7 @@ void Runtime::OnReady(uint32_t) {
 
 void Runtime::Drain() {
   draining_ = true;
+  for (net::Claim& claim : claims_) claim.Withdraw();
   for (DataShard& data : shards_) {
     net::Engine* engine = data.engine.get();
     core::Shard* shard = data.shard.get();

@@ -22,8 +22,8 @@
 #include "core/plan.h"
 #include "core/shard.h"
 #include "core/shard_thread.h"
-#include "net/address.h"
 #include "net/choose_transport.h"
+#include "net/claim.h"
 #include "net/credit.h"
 #include "net/engine.h"
 #include "net/transport.h"
@@ -62,10 +62,6 @@ class Runtime final : private core::EventPort::Watcher {
     std::unique_ptr<net::Transport> transport;
     std::unique_ptr<core::ShardThread> thread;
   };
-  struct Endpoint {
-    std::string service;
-    net::Address address;
-  };
 
   absl::Status StartShards();
   absl::Status StartControl();
@@ -86,7 +82,7 @@ class Runtime final : private core::EventPort::Watcher {
   core::Plan plan_;
   std::unique_ptr<net::Credit> credit_;
   std::vector<DataShard> shards_;
-  std::vector<Endpoint> endpoints_;
+  std::vector<net::Claim> claims_;  // of options_.listen, in order
   std::string transport_;  // what the first shard's says of itself
 
   std::unique_ptr<core::Shard> control_;

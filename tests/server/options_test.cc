@@ -26,9 +26,9 @@ TEST(Options, DefaultsAreEchoAndLineOnLoopback) {
   const Options options = Parsed({});
   ASSERT_EQ(options.listen.size(), 2u);
   EXPECT_STREQ(options.listen[0].service->name, "echo");
-  EXPECT_EQ(options.listen[0].address.ToString(), "127.0.0.1:7000");
+  EXPECT_EQ(options.listen[0].endpoint.ToString(), "127.0.0.1:7000");
   EXPECT_STREQ(options.listen[1].service->name, "line");
-  EXPECT_EQ(options.listen[1].address.ToString(), "127.0.0.1:7001");
+  EXPECT_EQ(options.listen[1].endpoint.ToString(), "127.0.0.1:7001");
   EXPECT_EQ(options.cpus, "");
   EXPECT_EQ(options.shards, 0);
   EXPECT_EQ(options.transport, std::nullopt);
@@ -58,9 +58,9 @@ TEST(Options, EachFlagIsTakenInBothSpellings) {
     const Options options = Parsed(arguments);
     ASSERT_EQ(options.listen.size(), 2u);
     EXPECT_STREQ(options.listen[0].service->name, "discard");
-    EXPECT_EQ(options.listen[0].address.ToString(), "[::1]:9");
+    EXPECT_EQ(options.listen[0].endpoint.ToString(), "[::1]:9");
     EXPECT_STREQ(options.listen[1].service->name, "line");
-    EXPECT_EQ(options.listen[1].address.ToString(), "0.0.0.0:0");
+    EXPECT_EQ(options.listen[1].endpoint.ToString(), "0.0.0.0:0");
     EXPECT_EQ(options.cpus, "0-3,8");
     EXPECT_EQ(options.shards, 4);
     EXPECT_EQ(options.transport, net::TransportKind::kUring);
@@ -82,6 +82,14 @@ TEST(Options, HelpAndVersionAreFlags) {
 }
 
 TEST(Options, DeadlineOfZeroIsAllowed) { EXPECT_EQ(Parsed({"--drain-deadline=0"}).drain_deadline_s, 0u); }
+
+TEST(Options, UnixPathsStandBesideAddresses) {
+  const Options options = Parsed({"--listen=echo=unix:/run/a=b.sock,line=unix:c,discard=127.0.0.1:9"});
+  ASSERT_EQ(options.listen.size(), 3u);
+  EXPECT_EQ(options.listen[0].endpoint.path(), "/run/a=b.sock");
+  EXPECT_EQ(options.listen[1].endpoint.path(), "c");
+  EXPECT_FALSE(options.listen[2].endpoint.is_unix());
+}
 
 TEST(Options, EveryTransportHasItsName) {
   EXPECT_EQ(Parsed({"--transport=auto"}).transport, std::nullopt);
@@ -122,10 +130,10 @@ TEST(Options, EveryErrorNamesTheFlagAndWhatIsAllowed) {
       {{"--transport=tcp"}, "--transport: 'tcp' is not a transport; known are auto, io_uring, io_uring-base, epoll"},
       {{"--transport="}, "--transport: '' is not a transport; known are auto, io_uring, io_uring-base, epoll"},
       {{"--listen="}, "--listen: is empty; for example echo=127.0.0.1:7000"},
-      {{"--listen=echo"}, "--listen: 'echo' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"},
-      {{"--listen=echo=127.0.0.1:1,"}, "--listen: '' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"},
+      {{"--listen=echo"}, "--listen: 'echo' is not SERVICE=HOST:PORT or SERVICE=unix:PATH; for example echo=127.0.0.1:7000"},
+      {{"--listen=echo=127.0.0.1:1,"}, "--listen: '' is not SERVICE=HOST:PORT or SERVICE=unix:PATH; for example echo=127.0.0.1:7000"},
       {{"--listen=127.0.0.1:7000"},
-       "--listen: '127.0.0.1:7000' is not SERVICE=HOST:PORT; for example echo=127.0.0.1:7000"},
+       "--listen: '127.0.0.1:7000' is not SERVICE=HOST:PORT or SERVICE=unix:PATH; for example echo=127.0.0.1:7000"},
       {{"--listen=chargen=127.0.0.1:1"}, "--listen: 'chargen' is not a service; known are echo, discard, line"},
       {{"--listen=echo=localhost:1"},
        "--listen: 'localhost:1' is not an address: its host is a name, and names are not looked up" + example},
@@ -136,6 +144,9 @@ TEST(Options, EveryErrorNamesTheFlagAndWhatIsAllowed) {
        "--listen: ':7000' is not an address: it has no host (0.0.0.0 or [::] means every address of this machine)" +
            example},
       {{"--listen=echo=127.0.0.1:1,line=127.0.0.1:1"}, "--listen: '127.0.0.1:1' is there twice"},
+      {{"--listen=echo=unix:/a,line=unix:/a"}, "--listen: 'unix:/a' is there twice"},
+      {{"--listen=echo=unix:"}, "--listen: 'unix:' is not an endpoint: it has no path; write unix:PATH, e.g. "
+                                "unix:/run/mooring/echo.sock"},
   };
   for (const auto& [arguments, error] : cases) {
     EXPECT_EQ(ErrorOf(arguments), error);

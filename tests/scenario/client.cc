@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,6 +51,34 @@ int Dial(uint16_t port, const ClientOptions& options) {
   }
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   return fd;
+}
+
+int DialPath(const std::string& path) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  // Blocking: waits for room in the backlog, and for nothing else.
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    const int result = -errno;
+    close(fd);
+    return result;
+  }
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  return fd;
+}
+
+Client Client::Of(int fd) {
+  Client client;
+  client.fd_ = fd;
+  return client;
+}
+
+Client Client::AtPath(const std::string& path) {
+  const int fd = DialPath(path);
+  if (fd < 0) ADD_FAILURE() << "connect: " << path << ": " << strerror(-fd);
+  return Of(fd);
 }
 
 Client::Client(uint16_t port, const ClientOptions& options) : fd_(Dial(port, options)) {

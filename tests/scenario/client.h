@@ -28,6 +28,8 @@ class Client {
  public:
   Client() = default;
   explicit Client(uint16_t port, const ClientOptions& options = {});  // connected, or the test has failed
+  static Client AtPath(const std::string& path);  // of a Unix-domain socket; not connected: the test has failed
+  static Client Of(int fd);                       // what Dial has connected
   Client(Client&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Client& operator=(Client&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -63,6 +65,7 @@ class Client {
 
 // A connected, nonblocking socket, or -errno.
 int Dial(uint16_t port, const ClientOptions& options);
+int DialPath(const std::string& path);
 
 }  // namespace mooring::scenario
 

@@ -63,6 +63,7 @@ Daemon::Daemon(const std::vector<std::string>& arguments, const Options& options
     if (!options.cpus.empty() && sched_setaffinity(0, sizeof(cpus), &cpus) != 0) _exit(99);
     // What is not in the bounding set is not regained by exec, not even by root. Who may not drop it does not have it.
     if (!options.low_ports) prctl(PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE, 0, 0, 0);
+    if (options.before_exec && !options.before_exec()) _exit(98);
     fexecve(binary, argv.data(), environ);
     _exit(97);
   }
@@ -110,6 +111,12 @@ std::string Daemon::AwaitLine(const std::string& begin) {
       return {};
     }
   }
+}
+
+std::string Daemon::AwaitUpTo(const std::string& begin) {
+  const std::string rest = AwaitLine(begin);
+  const size_t at = ("\n" + err_).find("\n" + begin);
+  return at == std::string::npos ? err_ : err_.substr(0, at + begin.size() + rest.size() + 1);
 }
 
 uint16_t Daemon::AwaitPort(const std::string& service) {

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ class Daemon {
   struct Options {
     bool low_ports = true;  // false: without CAP_NET_BIND_SERVICE, root or not
     std::vector<int> cpus;  // empty: all that we may use
+    // In the child, just before exec: only async-signal-safe calls (signal-safety(7)). False: the child ends with 98.
+    std::function<bool()> before_exec = {};
   };
   explicit Daemon(const std::vector<std::string>& arguments);
   Daemon(const std::vector<std::string>& arguments, const Options& options);
@@ -28,6 +31,8 @@ class Daemon {
   // Waits until stderr has a whole line that begins with `begin` and gives its rest; empty, and the test has failed,
   // when the daemon ends first.
   std::string AwaitLine(const std::string& begin);
+  // All of stderr up to and with that line. As AwaitLine.
+  std::string AwaitUpTo(const std::string& begin);
   // The port in "listening: SERVICE on 127.0.0.1:PORT".
   uint16_t AwaitPort(const std::string& service);
 

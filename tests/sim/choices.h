@@ -16,7 +16,24 @@
 namespace mooring::sim {
 
 // Where a fault can be put in: the named call or operation then fails with the error that the fault function returns.
-enum class FaultSite : uint8_t { kRingSetup, kRingEnter, kSocket, kBind, kListen, kAccept, kInstall, kReceive, kSend };
+enum class FaultSite : uint8_t {
+  kRingSetup,
+  kRingEnter,
+  kSocket,
+  kBind,
+  kListen,
+  kAccept,
+  kInstall,
+  kReceive,
+  kSend,
+  kConnect,
+  kDuplicate,
+  kEventFd,
+  kEpollCreate,
+  kEpollAdd,   // EPOLL_CTL_ADD: the others cannot fail for want of anything
+  kEpollWait,
+  kCount
+};
 
 // Where decisions come from: numbers, one after the other. Left alone, Choices draws them from its seed.
 class Decisions {
@@ -76,7 +93,8 @@ class Choices {
   size_t LostWithReset(size_t in_flight);                               // bytes that an RST overtakes. Calm: 0
   size_t SendBuffer();                                                  // bytes of a socket's send buffer
   size_t ReceiveBuffer();                                               // bytes a socket takes before its reader reads
-  bool DeliverDuringEnter() { return Chance(15); }
+  bool DeliverDuringEnter() { return Chance(15); }  // a call that looks at sockets, epoll_wait too
+  bool WakeTwice() { return Chance(6); }
 
   // 0 (no fault) or an errno. None happen until a test says so.
   void SetFaults(std::function<int(FaultSite)> faults) { faults_ = std::move(faults); }

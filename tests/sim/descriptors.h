@@ -8,6 +8,7 @@
 #ifndef MOORING_TESTS_SIM_DESCRIPTORS_H_
 #define MOORING_TESTS_SIM_DESCRIPTORS_H_
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -22,20 +23,23 @@ class DescriptorTable {
 
   // The lowest free number, or -EMFILE.
   int Install(FileRef file) {
-    for (size_t i = 0; i < files_.size(); ++i) {
-      if (files_[i] == nullptr) return Put(i, std::move(file));
-    }
-    if (files_.size() >= limit_) return -EMFILE;
-    files_.emplace_back();
-    return Put(files_.size() - 1, std::move(file));
+    if (Full()) return -EMFILE;
+    const size_t index = Lowest();
+    if (index == files_.size()) files_.emplace_back();
+    files_[index] = std::move(file);
+    ++open_;
+    return kFirst + static_cast<int>(index);
   }
+  bool Full() { return Lowest() >= limit_; }
   FileRef Get(int fd) const {
     const size_t index = static_cast<size_t>(fd) - kFirst;
     return fd >= kFirst && index < files_.size() ? files_[index] : nullptr;
   }
   int Close(int fd) {
     if (Get(fd) == nullptr) return -EBADF;
-    const FileRef closing = std::exchange(files_[static_cast<size_t>(fd) - kFirst], nullptr);
+    const size_t index = static_cast<size_t>(fd) - kFirst;
+    const FileRef closing = std::exchange(files_[index], nullptr);
+    lowest_ = std::min(lowest_, index);
     --open_;
     return 0;
   }
@@ -43,13 +47,12 @@ class DescriptorTable {
   void set_limit(size_t limit) { limit_ = limit; }  // RLIMIT_NOFILE
 
  private:
-  int Put(size_t index, FileRef file) {
-    if (index >= limit_) return -EMFILE;
-    files_[index] = std::move(file);
-    ++open_;
-    return kFirst + static_cast<int>(index);
+  size_t Lowest() {
+    while (lowest_ < files_.size() && files_[lowest_] != nullptr) ++lowest_;
+    return lowest_;
   }
   std::vector<FileRef> files_;
+  size_t lowest_ = 0;  // no free one below
   size_t open_ = 0;
   size_t limit_ = 1 << 20;
 };

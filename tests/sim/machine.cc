@@ -2,6 +2,7 @@
 #include "tests/sim/machine.h"
 
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -76,6 +77,20 @@ class Real final : public Machine {
   std::unique_ptr<Client> Connect(uint16_t port) override { return std::make_unique<RealClient>(port); }
   void Settle() override {}  // loopback delivers inside the call that sends
   void AllowFullTable(core::Ring*) override {}
+  void LimitDescriptors(bool on) override {
+    if (!on) {
+      setrlimit(RLIMIT_NOFILE, &before_);
+      return;
+    }
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const int next = dup(0);  // the lowest that is free
+    close(next);
+    const rlimit none = {.rlim_cur = static_cast<rlim_t>(next), .rlim_max = before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+
+ private:
+  rlimit before_ = {};
 };
 
 class SimClient final : public Client {
@@ -121,6 +136,7 @@ class Simulated final : public Machine {
   }
   void Settle() override { kernel_.network().DeliverAll(); }
   void AllowFullTable(core::Ring*) override { kernel_.last_entered()->AllowFullTable(); }
+  void LimitDescriptors(bool on) override { kernel_.descriptors().set_limit(on ? 0 : 1 << 20); }
 
  private:
   core::ManualClock clock_{1'000'000'000};

@@ -39,6 +39,7 @@ class Machine {
   virtual std::unique_ptr<Client> Connect(uint16_t port) = 0;
   virtual void Settle() = 0;                 // everything under way arrives
   virtual void AllowFullTable(core::Ring*) = 0;
+  virtual void LimitDescriptors(bool on) = 0;  // no further descriptor is to be had
 };
 
 std::unique_ptr<Machine> RealMachine();

@@ -30,7 +30,7 @@ SimRing::Outcome SimRing::Poll(Request* request, bool first) {
     CheckZero(*request, "ioprio", sqe.ioprio);
     if (multishot) return Wait();  // what is ready now is told by work, as all that follows
   }
-  const uint32_t events = request->file->file->Ready() & Interest(*request);
+  const uint32_t events = request->file->file->Ready() & request->interest;
   if (events == 0) return Wait();
   if (!multishot || !PostMore(*request, static_cast<int>(events), 0)) return Done(static_cast<int>(events));
   return Wait();

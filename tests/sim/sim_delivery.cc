@@ -35,7 +35,7 @@ void SimSocket::Deliver() {
     }
     --listener->half_open_;
     listener->accepted_.push_back(to);
-    listener->Wake();
+    listener->Told(kWakeReadable);
     return;
   }
   if (outgoing_.size() > outgoing_sent_ && (!reset_queued_ || to->readable() < to->receive_buffer_)) {
@@ -69,7 +69,6 @@ void SimSocket::DeliverBytes() {
   }
   const size_t room = to->receive_buffer_ - to->readable();
   const size_t bytes = network_->choices().Segment(std::min(outgoing_.size() - outgoing_sent_, room));
-  const bool was_writable = Writable();
   to->incoming_.append(outgoing_, outgoing_sent_, bytes);
   outgoing_sent_ += bytes;
   if (outgoing_sent_ == outgoing_.size()) {
@@ -79,8 +78,11 @@ void SimSocket::DeliverBytes() {
     outgoing_.erase(0, outgoing_sent_);
     outgoing_sent_ = 0;
   }
-  if (!was_writable && Writable()) Wake();
-  to->Wake();
+  if (no_space_ && Writable()) {  // tcp_check_space()
+    no_space_ = false;
+    Told(kWakeWritable);
+  }
+  to->Told(kWakeReadable);
 }
 
 void SimSocket::DeliverFin() {
@@ -88,7 +90,7 @@ void SimSocket::DeliverFin() {
   fin_delivered_ = true;
   to->fin_received_ = true;
   if (to->fin_delivered_) BreakLink();
-  to->Wake();
+  to->Told(kWakeAny);
   Wake();
 }
 
@@ -103,7 +105,7 @@ void SimSocket::OnReset() {
   handshake_ = Handshake::kNone;
   outgoing_.clear();
   outgoing_sent_ = 0;
-  Wake();
+  Told(kWakeAny);
 }
 
 void SimSocket::SendReset() {

@@ -23,6 +23,7 @@
 #include "core/kernel.h"
 #include "tests/sim/choices.h"
 #include "tests/sim/descriptors.h"
+#include "tests/sim/sim_epoll.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/sim_peer.h"
 #include "tests/sim/sim_ring.h"
@@ -45,9 +46,12 @@ class SimKernel final : public core::Kernel {
   Choices& choices() { return choices_; }
   SimNetwork& network() { return network_; }
   DescriptorTable& descriptors() { return descriptors_; }
+  SimEpoll* FindEpoll(int fd);  // null when that is none
   SimRing* Find(const io_uring* ring);
-  // The ring that was entered last, or null: whose it is, the caller of RunTurn knows.
+  // The ring that was entered last, or null; and what was waited in last, a ring or an epoll: whose it is, the caller of
+  // RunTurn knows.
   SimRing* last_entered() { return last_entered_; }
+  const SimSleep* last_wait() const { return last_wait_; }
   // One line for each request that was in flight when its ring was closed. The memory it names was still the kernel's.
   const std::vector<std::string>& in_flight_at_exit() const { return in_flight_at_exit_; }
 
@@ -81,6 +85,8 @@ class SimKernel final : public core::Kernel {
 
  private:
   SimSocket* FindSocket(int fd, int* error);  // null with -EBADF or -ENOTSOCK
+  SimEventFd* FindEvent(int fd);
+
 
   Choices choices_;
   SimNetwork network_;
@@ -88,6 +94,7 @@ class SimKernel final : public core::Kernel {
   std::map<int, std::unique_ptr<SimRing>> rings_;  // by descriptor
   std::vector<std::unique_ptr<SimPeer>> peers_;
   SimRing* last_entered_ = nullptr;
+  const SimSleep* last_wait_ = nullptr;
   std::vector<std::string> in_flight_at_exit_;
 };
 

@@ -41,6 +41,7 @@ struct Bed {
     std::unique_ptr<Client> Connect(uint16_t) override { return nullptr; }
     void Settle() override {}
     void AllowFullTable(core::Ring*) override {}
+    void LimitDescriptors(bool) override {}
     SimKernel* const sim;
   };
 

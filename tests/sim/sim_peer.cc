@@ -51,7 +51,7 @@ void SimPeer::Stall() {
 void SimPeer::Resume() {
   ++slow_round_;
   reading_ = Reading::kAll;
-  OnWake();
+  Look();
 }
 
 void SimPeer::ReadSlowly(size_t bytes, int64_t every_ms) {
@@ -69,7 +69,7 @@ void SimPeer::SlowTurn(uint64_t round) {
   });
 }
 
-void SimPeer::OnWake() {
+void SimPeer::Look() {
   if (file_ == nullptr) return;
   if (socket_->state() == SimSocket::State::kConnected && !was_connected_) {
     was_connected_ = true;

@@ -54,7 +54,11 @@ class SimPeer final : private Waiter {
 
  private:
   enum class Reading : uint8_t { kAll, kSlowly, kNot };
-  void OnWake() override;
+  bool OnWake(uint32_t) override {
+    Look();
+    return false;
+  }
+  void Look();
   void Read(size_t bytes_max);
   void SlowTurn(uint64_t round);
 

@@ -118,6 +118,10 @@ void SimRing::Submit(const io_uring_sqe& sqe) {
   if (sqe.personality != 0) choices_->Fail("opcode %u with a personality", sqe.opcode);
   auto owned = std::make_unique<Request>(this, sqe);
   Request* request = owned.get();
+  request->interest = Interest(sqe);
+  request->one_shot = !((sqe.opcode == IORING_OP_ACCEPT && (sqe.ioprio & IORING_ACCEPT_MULTISHOT) != 0) ||
+                        (sqe.opcode == IORING_OP_RECV && (sqe.ioprio & IORING_RECV_MULTISHOT) != 0) ||
+                        (sqe.opcode == IORING_OP_POLL_ADD && (sqe.len & IORING_POLL_ADD_MULTI) != 0));
   in_flight_.emplace(sqe.user_data, std::move(owned));
   switch (sqe.opcode) {
     case IORING_OP_NOP:
@@ -169,14 +173,15 @@ void SimRing::Settle(Request* request, Outcome outcome) {
 void SimRing::Arm(Request* request) {
   if (request->in_worker || request->armed) return;
   request->armed = true;
-  request->file->file->AddWaiter(request);
-  if ((request->file->file->Ready() & Interest(*request)) != 0) Queue(request);
+  // An accept waits exclusively (io_uring/opdef.c, poll_exclusive).
+  request->file->file->AddWaiter(request, request->sqe.opcode == IORING_OP_ACCEPT);
+  if ((request->file->file->Ready() & request->interest) != 0) Queue(request);
 }
 
-uint32_t SimRing::Interest(const Request& request) const {
+uint32_t SimRing::Interest(const io_uring_sqe& sqe) {
   constexpr uint32_t kAlways = POLLERR | POLLHUP;
-  switch (request.sqe.opcode) {
-    case IORING_OP_POLL_ADD: return request.sqe.poll32_events | kAlways;
+  switch (sqe.opcode) {
+    case IORING_OP_POLL_ADD: return sqe.poll32_events | kAlways;
     case IORING_OP_SEND:
     case IORING_OP_SENDMSG:
     case IORING_OP_CONNECT: return POLLOUT | POLLWRNORM | kAlways;
@@ -242,7 +247,10 @@ void SimRing::RunOne(Request* request) {
     Finish(request, -ECANCELED, 0);
     return;
   }
-  if (!request->in_worker && (request->file->file->Ready() & Interest(*request)) == 0) return;
+  if (!request->in_worker && (request->file->file->Ready() & request->interest) == 0) {
+    Arm(request);  // another one was faster
+    return;
+  }
   Outcome outcome = Attempt(request, /*first=*/false);
   const bool multishot = request->sqe.opcode == IORING_OP_RECV && (request->sqe.ioprio & IORING_RECV_MULTISHOT) != 0;
   if (multishot && woken_again && outcome.kind == Outcome::Kind::kWait &&

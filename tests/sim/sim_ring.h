@@ -33,7 +33,7 @@
 
 namespace mooring::sim {
 
-class SimRing {
+class SimRing final : public SimSleep {
  public:
   // What has happened in this ring, for tests.
   struct Counts {
@@ -53,10 +53,6 @@ class SimRing {
             int enter_fd);
   int Register(unsigned opcode, void* arg, unsigned count);
 
-  // Asleep: the last Enter would still wait. It ends at wake_at() at the latest.
-  bool asleep() const { return asleep_; }
-  core::Nanos wake_at() const { return wake_at_; }
-
   const Counts& counts() const { return counts_; }
   const DirectTable& table() const { return table_; }
   size_t in_flight() const { return in_flight_.size(); }
@@ -66,14 +62,24 @@ class SimRing {
  private:
   struct Request final : Waiter {
     Request(SimRing* owner, const io_uring_sqe& entry) : ring(owner), sqe(entry) {}
-    void OnWake() override {
+    // io_poll_wake(): a wake-up for events that it did not ask for is none. A one-shot poll leaves the queue with its
+    // first, so that the next exclusive one gets the next.
+    bool OnWake(uint32_t key) override {
+      if (key != kWakeAny && (key & interest) == 0) return false;
+      if (one_shot && key != kWakeAny) {
+        armed = false;
+        file->file->RemoveWaiter(this);
+      }
       ++wakes;
       ring->Queue(this);
+      return true;
     }
 
     SimRing* const ring;
     const io_uring_sqe sqe;
     FileRef file;
+    uint32_t interest = 0;    // poll(2) events
+    bool one_shot = true;
     bool armed = false;       // waits on its file
     bool queued = false;      // in work_ or retry_
     unsigned wakes = 0;       // since it last ran (poll_refs)
@@ -105,7 +111,7 @@ class SimRing {
   void RunWork(unsigned min_complete);
   void RunOne(Request* request);
   bool WorkPending() const { return !work_.empty() || !retry_.empty(); }
-  uint32_t Interest(const Request& request) const;
+  static uint32_t Interest(const io_uring_sqe& sqe);
   void MaybeDeliver();
 
   // Completions. PostMore is false when the queue has no room: a multishot then ends.
@@ -157,9 +163,7 @@ class SimRing {
   DirectTable table_;
   std::map<unsigned, BufferGroup> groups_;
   bool registered_ = false;     // the ring's own descriptor
-  bool asleep_ = false;
   bool full_table_allowed_ = false;
-  core::Nanos wake_at_ = 0;
   Counts counts_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for jobs that outlive the ring
 };

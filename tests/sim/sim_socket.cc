@@ -65,7 +65,7 @@ int SimSocket::Accept(std::shared_ptr<SimSocket>* accepted) {
 }
 
 int SimSocket::Connect(const SimAddress& to) {
-  if (state_ == State::kConnecting) return -EALREADY;
+  if (connect_untold_) return ConnectAgain();
   if (state_ == State::kConnected) return -EISCONN;
   if (state_ == State::kListening) return -EISCONN;
   if (state_ == State::kIdle || local_.port == 0) {
@@ -78,12 +78,20 @@ int SimSocket::Connect(const SimAddress& to) {
   error_ = 0;
   read_shut_ = write_shut_ = false;
   handshake_ = Handshake::kSyn;
+  connect_untold_ = true;
   network_->Touch(this);
   return -EINPROGRESS;
 }
 
+// __inet_stream_connect(), SS_CONNECTING.
+int SimSocket::ConnectAgain() {
+  if (state_ == State::kConnecting) return -EALREADY;
+  return ConnectResult();
+}
+
 int SimSocket::ConnectResult() {
   if (state_ == State::kConnecting) return -EINPROGRESS;
+  connect_untold_ = false;
   if (error_ != 0) return TakeError();
   return state_ == State::kConnected ? 0 : -ECONNABORTED;
 }
@@ -101,6 +109,7 @@ int SimSocket::Disconnect() {
     error_ = ECONNRESET;
   }
   state_ = State::kClosed;
+  connect_untold_ = false;
   incoming_.clear();
   incoming_read_ = 0;
   read_shut_ = write_shut_ = fin_received_ = false;
@@ -145,8 +154,9 @@ int SimSocket::Send(const iovec* pieces, size_t count) {
   for (size_t i = 0; i < count; ++i) total += pieces[i].iov_len;
   if (total == 0) return 0;
   size_t take = std::min({total, Room(), static_cast<size_t>(INT_MAX)});
+  if (send_buffer_ != SIZE_MAX && take > 0) take = network_->choices().SendTake(take);
+  if (take < total) no_space_ = true;
   if (take == 0) return -EAGAIN;
-  if (send_buffer_ != SIZE_MAX) take = network_->choices().SendTake(take);
   size_t left = take;
   for (size_t i = 0; left > 0; ++i) {
     const size_t piece = std::min(left, pieces[i].iov_len);
@@ -218,7 +228,11 @@ uint32_t SimSocket::Ready() const {
   if (read_end) events |= POLLIN | POLLRDNORM | POLLRDHUP;
   if (state_ != State::kConnecting) {
     if (readable() > 0) events |= POLLIN | POLLRDNORM;
-    if (write_shut_ || Writable()) events |= POLLOUT | POLLWRNORM;
+    if (write_shut_ || Writable()) {
+      events |= POLLOUT | POLLWRNORM;
+    } else {
+      no_space_ = true;
+    }
   }
   if (error_ != 0) events |= POLLERR;
   return events;
@@ -232,6 +246,18 @@ void SimSocket::StopListening() {
       network_->Touch(from.get());
     }
   }
+}
+
+// A wake-up and the look that it leads to are not one step: who looked between the bytes and their wake-up is told twice,
+// and an end is told as a change of state and as bytes or an error (tcp_fin, tcp_reset). So a wait may find an entry on
+// its list for something that it has reported already.
+void SimSocket::Told(uint32_t key) {
+  if (waiters() == 0) return;
+  Wake(key);
+  if (!network_->choices().WakeTwice()) return;
+  network_->Defer([weak = weak_from_this(), key] {
+    if (const std::shared_ptr<SimSocket> self = weak.lock()) self->Wake(key);
+  });
 }
 
 // tcp_close().

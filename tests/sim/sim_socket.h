@@ -44,6 +44,7 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   int Connect(const SimAddress& to);                 // -EINPROGRESS
   int Disconnect();                                  // connect(2) with AF_UNSPEC
   int ConnectResult();                               // after Connect: 0, -errno, or -EINPROGRESS
+  int ConnectAgain();                                // connect(2) once more, on a socket that has begun to
   int Receive(void* to, size_t size);                // -EAGAIN when there is nothing
   int Send(const iovec* pieces, size_t count);       // -EAGAIN when nothing fits
   int Shutdown(int how);
@@ -88,6 +89,7 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   void OnReset();
   void SendReset();
   void BreakLink();
+  void Told(uint32_t key);  // wakes who waits; the seed may have it told once more, later
   void StopListening();
   bool finished() const { return fin_delivered_ && fin_received_; }
   size_t Room() const;  // for bytes of this side's writer
@@ -118,7 +120,9 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   bool reset_queued_ = false;
   bool reset_received_ = false;
   bool closed_by_owner_ = false;
+  bool connect_untold_ = false;   // nobody has asked for connect(2)'s result yet (SS_CONNECTING)
   bool vanished_ = false;
+  mutable bool no_space_ = false;  // SOCK_NOSPACE: somebody found no room, so the next room is told
   bool active_ = false;           // in the network's list
 
   // Listening.

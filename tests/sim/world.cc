@@ -24,8 +24,8 @@ class World::SplitPort final : public core::EventPort {
     real_->Poll(0, sleeper_);
   }
   bool sleeping() const { return sleeping_; }
-  bool MustEndSleep(core::Nanos now) const { return !ring_->asleep() || ring_->wake_at() <= now; }
-  core::Nanos wake_at() const { return sleeping_ ? ring_->wake_at() : INT64_MAX; }
+  bool MustEndSleep(core::Nanos now) const { return !wait_->asleep() || wait_->wake_at() <= now; }
+  core::Nanos wake_at() const { return sleeping_ ? wait_->wake_at() : INT64_MAX; }
 
   int Watch(int fd, uint32_t events, Watcher* watcher) override { return real_->Watch(fd, events, watcher); }
   void Unwatch(int fd) override { real_->Unwatch(fd); }
@@ -38,8 +38,8 @@ class World::SplitPort final : public core::EventPort {
     SplitPort* const port;
   };
   void OnAwake() {
-    ring_ = kernel_->last_entered();
-    sleeping_ = ring_->asleep();
+    wait_ = kernel_->last_wait();
+    sleeping_ = wait_->asleep();
     if (!sleeping_) sleeper_->OnAwake();
   }
 
@@ -47,7 +47,7 @@ class World::SplitPort final : public core::EventPort {
   core::EventPort* const real_;
   Gate gate_;
   Sleeper* sleeper_ = nullptr;
-  SimRing* ring_ = nullptr;
+  const SimSleep* wait_ = nullptr;
   bool sleeping_ = false;
 };
 

@@ -4,7 +4,7 @@
 // A step is one turn of one shard that is awake, or one delivery of the network, as the seed says. When all shards are
 // asleep and the network is quiet, the clock moves to the next moment at which somebody wants to wake.
 //
-// RingEnter never blocks here, so a turn whose enter would sleep is cut in two: the first half submits and leaves the
+// RingEnter and EpollWait never block here, so a turn whose wait would sleep is cut in two: the first half submits and leaves the
 // shard asleep, as it was before (mail to it signals its eventfd, its time stands still); the second, when it is woken,
 // reads the clock and delivers. For this World puts a port of its own between a shard and its port at the first step.
 //

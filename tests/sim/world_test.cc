@@ -97,6 +97,7 @@ class EchoPort final : public core::EventPort {
     std::unique_ptr<Client> Connect(uint16_t) override { return nullptr; }
     void Settle() override {}
     void AllowFullTable(core::Ring*) override {}
+    void LimitDescriptors(bool) override {}
     SimKernel* const sim;
   };
   SimKernel* const kernel_;

@@ -35,6 +35,15 @@ enum class FaultSite : uint8_t {
   kCount
 };
 
+class SimSocket;
+
+// What is about to be done, and on which socket: of accept the listener, null where there is none.
+struct FaultPoint {
+  FaultSite site;
+  SimSocket* socket = nullptr;
+  operator FaultSite() const { return site; }  // NOLINT: most plans look at no more
+};
+
 // Where decisions come from: numbers, one after the other. Left alone, Choices draws them from its seed.
 class Decisions {
  public:
@@ -97,8 +106,8 @@ class Choices {
   bool WakeTwice() { return Chance(6); }
 
   // 0 (no fault) or an errno. None happen until a test says so.
-  void SetFaults(std::function<int(FaultSite)> faults) { faults_ = std::move(faults); }
-  int Fault(FaultSite site) { return faults_ ? faults_(site) : 0; }
+  void SetFaults(std::function<int(const FaultPoint&)> faults) { faults_ = std::move(faults); }
+  int Fault(FaultSite site, SimSocket* socket = nullptr) { return faults_ ? faults_({site, socket}) : 0; }
 
   // What the code under test, or the test itself, did wrong: says so with the seed, and aborts.
   [[noreturn]] void Fail(const char* format, ...) const __attribute__((format(printf, 2, 3)));
@@ -108,7 +117,7 @@ class Choices {
   const bool calm_;
   SeededDecisions seeded_;
   Decisions* decisions_ = &seeded_;
-  std::function<int(FaultSite)> faults_;
+  std::function<int(const FaultPoint&)> faults_;
 };
 
 }  // namespace mooring::sim

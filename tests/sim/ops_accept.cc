@@ -17,6 +17,7 @@ SimRing::Outcome SimRing::Accept(Request* request, bool first) {
   const bool dont_wait = (sqe.ioprio & core::uapi::kAcceptDontWait) != 0;
   const bool direct = sqe.file_index == IORING_FILE_INDEX_ALLOC;
   if (first) {
+    if (dont_wait && old()) return Done(-EINVAL);
     if ((sqe.ioprio & ~(IORING_ACCEPT_MULTISHOT | core::uapi::kAcceptDontWait)) != 0) {
       choices_->Fail("accept with unknown flags %#x", sqe.ioprio);
     }
@@ -30,9 +31,9 @@ SimRing::Outcome SimRing::Accept(Request* request, bool first) {
   if (listener == nullptr) return Done(-ENOTSOCK);
 
   for (;;) {
-    if (const int fault = choices_->Fault(FaultSite::kAccept); fault != 0) return Done(-fault);
     // A plain descriptor is reserved before the connection is taken, a direct slot after it: so EMFILE leaves the
     // connection in the queue, and ENFILE loses it (filetable.c, io_fixed_fd_install).
+    if (!direct && descriptors_->Full()) return Done(-EMFILE);
     std::shared_ptr<SimSocket> accepted;
     const int result = listener->Accept(&accepted);
     if (result == -EAGAIN) {
@@ -55,7 +56,7 @@ SimRing::Outcome SimRing::Accept(Request* request, bool first) {
       }
       return Done(slot);
     }
-    const uint32_t more_waiting = listener->accept_queue() > 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+    const uint32_t more_waiting = listener->accept_queue() > 0 && !old() ? IORING_CQE_F_SOCK_NONEMPTY : 0;
     if (!multishot || !PostMore(*request, slot, more_waiting)) return Done(slot, more_waiting);
   }
 }

@@ -67,6 +67,10 @@ SimRing::Outcome SimRing::Close(Request* request) {
   const io_uring_sqe& sqe = request->sqe;
   if (sqe.file_index == 0) return Done(descriptors_->Close(sqe.fd));
   CheckZero(*request, "fd", static_cast<uint64_t>(sqe.fd));
+  // 6.1 lets the file go a second later, with the table's old nodes (io_rsrc_node_switch, delay HZ).
+  if (const FileRef file = table_.Get(sqe.file_index - 1); file != nullptr && old()) {
+    network_->At(network_->clock().Now() + core::kNanosPerSecond, [file] {});
+  }
   return Done(table_.Close(sqe.file_index - 1));
 }
 
@@ -129,7 +133,7 @@ SimRing::Outcome SimRing::FilesUpdate(Request* request) {
 SimRing::Outcome SimRing::Command(Request* request) {
   const io_uring_sqe& sqe = request->sqe;
   SimSocket* socket = Socket(*request);
-  if (socket == nullptr) return Done(-EOPNOTSUPP);
+  if (socket == nullptr || old()) return Done(-EOPNOTSUPP);
   if (sqe.cmd_op == core::uapi::kSocketOutQueue) {
     return Done(socket->state() == SimSocket::State::kListening ? -EINVAL : static_cast<int>(socket->out_queue()));
   }

@@ -67,7 +67,8 @@ SimRing::Outcome SimRing::Receive(Request* request, bool first) {
     }
     if (!multishot || !PostMore(*request, result, flags)) return Done(result, flags);
     if (!more_waiting) return Wait();
-    if (retries == kRetriesMax || choices_->Chance(5)) return Again();
+    // 6.1 has no bound: it goes on until the socket or the group is empty.
+    if ((retries == kRetriesMax && !old()) || choices_->Chance(5)) return Again();
   }
 }
 

@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // io_uring_register(2) of the simulated ring.
+#include <algorithm>
 #include <cerrno>
 
 #include "tests/sim/sim_ring.h"
 
 namespace mooring::sim {
+namespace {
+
+constexpr unsigned kLastOpcode6_1 = 48;   // SENDMSG_ZC
+constexpr unsigned kLastOpcode6_18 = 62;  // PIPE
+
+}  // namespace
 
 int SimRing::Register(unsigned opcode, void* arg, unsigned count) {
   switch (opcode) {
@@ -44,6 +51,24 @@ int SimRing::Register(unsigned opcode, void* arg, unsigned count) {
     }
     case IORING_UNREGISTER_PBUF_RING:
       return groups_.erase(static_cast<const io_uring_buf_reg*>(arg)->bgid) == 1 ? 0 : -ENOENT;
+    case IORING_REGISTER_PROBE: {
+      if (count > 256) return -EINVAL;
+      auto* probe = static_cast<io_uring_probe*>(arg);
+      const auto* bytes = static_cast<const char*>(arg);
+      const size_t size = sizeof(*probe) + count * sizeof(io_uring_probe_op);
+      if (std::any_of(bytes, bytes + size, [](char byte) { return byte != 0; })) return -EINVAL;
+      // All that this kernel's header names are there, also those that are not simulated; 6.1 names URING_CMD, which its
+      // sockets refuse.
+      const unsigned opcodes = old() ? kLastOpcode6_1 + 1 : kLastOpcode6_18 + 1;
+      const unsigned told = std::min(count, opcodes);
+      probe->last_op = static_cast<uint8_t>(opcodes - 1);
+      probe->ops_len = static_cast<uint8_t>(told);
+      for (unsigned i = 0; i < told; ++i) {
+        probe->ops[i].op = static_cast<uint8_t>(i);
+        probe->ops[i].flags = IO_URING_OP_SUPPORTED;
+      }
+      return 0;
+    }
     case IORING_REGISTER_IOWQ_MAX_WORKERS: return 0;  // its workers are jobs of the network's
     default: choices_->Fail("io_uring_register opcode %u is not simulated", opcode);
   }

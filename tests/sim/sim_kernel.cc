@@ -5,8 +5,6 @@
 #include <cerrno>
 #include <utility>
 
-#include "core/uapi.h"
-
 namespace mooring::sim {
 namespace {
 
@@ -17,8 +15,8 @@ struct RingFile final : SimFile {
 
 }  // namespace
 
-SimKernel::SimKernel(uint64_t seed, core::ManualClock* clock, Mood mood)
-    : choices_(seed, mood == Mood::kCalm), network_(&choices_, clock) {}
+SimKernel::SimKernel(uint64_t seed, core::ManualClock* clock, Mood mood, KernelAge age)
+    : age_(age), choices_(seed, mood == Mood::kCalm), network_(&choices_, clock) {}
 
 SimKernel::~SimKernel() = default;
 
@@ -66,12 +64,10 @@ int SimKernel::RingSetup(unsigned entries, io_uring_params* params, io_uring* ri
   params->cq_entries =
       (params->flags & IORING_SETUP_CQSIZE) != 0 ? std::bit_ceil(params->cq_entries) : 2 * params->sq_entries;
   if (entries == 0 || entries > 32768 || params->cq_entries < params->sq_entries) return -EINVAL;
-  params->features = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
-                     IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG | IORING_FEAT_RSRC_TAGS | IORING_FEAT_CQE_SKIP |
-                     core::uapi::kFeatRecvSendBundle | core::uapi::kFeatNoIowait;
+  params->features = SimRing::Features(age_);
   const int fd = descriptors_.Install(std::make_shared<OpenFile>(std::make_shared<RingFile>()));
   if (fd < 0) return fd;
-  rings_.emplace(fd, std::make_unique<SimRing>(&choices_, &network_, &descriptors_, *params, fd, ring));
+  rings_.emplace(fd, std::make_unique<SimRing>(&choices_, &network_, &descriptors_, age_, *params, fd, ring));
   return 0;
 }
 

@@ -34,7 +34,7 @@ enum class Mood : uint8_t { kSeeded, kCalm };  // calm: no choice varies, as on 
 
 class SimKernel final : public core::Kernel {
  public:
-  SimKernel(uint64_t seed, core::ManualClock* clock, Mood mood = Mood::kSeeded);
+  SimKernel(uint64_t seed, core::ManualClock* clock, Mood mood = Mood::kSeeded, KernelAge age = KernelAge::k6_18);
   ~SimKernel() override;
 
   // For tests.
@@ -88,6 +88,7 @@ class SimKernel final : public core::Kernel {
   SimEventFd* FindEvent(int fd);
 
 
+  const KernelAge age_;
   Choices choices_;
   SimNetwork network_;
   DescriptorTable descriptors_;

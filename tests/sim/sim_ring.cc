@@ -11,11 +11,18 @@
 
 namespace mooring::sim {
 
-SimRing::SimRing(Choices* choices, SimNetwork* network, DescriptorTable* descriptors, const io_uring_params& params,
-                 int fd, io_uring* ring)
+uint32_t SimRing::Features(KernelAge age) {
+  constexpr uint32_t kBoth = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
+                             IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG | IORING_FEAT_RSRC_TAGS | IORING_FEAT_CQE_SKIP;
+  return age == KernelAge::k6_1 ? kBoth : kBoth | core::uapi::kFeatRecvSendBundle | core::uapi::kFeatNoIowait;
+}
+
+SimRing::SimRing(Choices* choices, SimNetwork* network, DescriptorTable* descriptors, KernelAge age,
+                 const io_uring_params& params, int fd, io_uring* ring)
     : choices_(choices),
       network_(network),
       descriptors_(descriptors),
+      age_(age),
       fd_(fd),
       user_(ring),
       setup_flags_(params.flags),
@@ -66,6 +73,7 @@ int SimRing::Enter(unsigned to_submit, unsigned min_complete, unsigned flags, co
   constexpr unsigned kKnown = IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING | core::uapi::kEnterNoIowait;
   if ((flags & ~kKnown) != 0) choices_->Fail("enter with flags %#x, of which %#x are unknown", flags, flags & ~kKnown);
   if ((flags & IORING_ENTER_GETEVENTS) == 0) choices_->Fail("enter without GETEVENTS runs no deferred work");
+  if (old() && (flags & core::uapi::kEnterNoIowait) != 0) return -EINVAL;
   const bool by_index = (flags & IORING_ENTER_REGISTERED_RING) != 0;
   if (by_index ? !registered_ || enter_fd != 0 : enter_fd != fd_) return by_index ? -EINVAL : -EBADF;
   ++counts_.enters;
@@ -154,7 +162,7 @@ SimRing::Outcome SimRing::Attempt(Request* request, bool first) {
     case IORING_OP_SHUTDOWN: return Shutdown(request, first);
     case IORING_OP_FILES_UPDATE: return FilesUpdate(request);
     case IORING_OP_URING_CMD: return Command(request);
-    case core::uapi::kOpFixedFdInstall: return Install(request);
+    case core::uapi::kOpFixedFdInstall: return old() ? Done(-EINVAL) : Install(request);
     default: choices_->Fail("opcode %u is not simulated", request->sqe.opcode);
   }
 }
@@ -218,6 +226,10 @@ void SimRing::Queue(Request* request) {
 // __io_run_local_work(): what was left over first, then one batch of what has come since; again only while too few
 // ran. Within a batch the seed decides the order.
 void SimRing::RunWork(unsigned min_complete) {
+  if (old()) {
+    RunAllWork();
+    return;
+  }
   const size_t limit = std::max(20u, min_complete);
   size_t ran = 0;
   const auto run = [&](std::deque<Request*>* batch) {
@@ -236,6 +248,20 @@ void SimRing::RunWork(unsigned min_complete) {
     run(&retry_);
   } while (retry_.empty() && !work_.empty() && ran < min_complete);
   SetFlag(IORING_SQ_TASKRUN, WorkPending());
+}
+
+// 6.1, __io_run_local_work(): everything, and what came meanwhile; of what was there at once the newest first, for wakers
+// push to the front of the list and nothing turns it round.
+void SimRing::RunAllWork() {
+  while (!work_.empty()) {
+    retry_.swap(work_);
+    while (!retry_.empty()) {
+      Request* request = retry_.back();
+      retry_.pop_back();
+      RunOne(request);
+    }
+  }
+  SetFlag(IORING_SQ_TASKRUN, false);
 }
 
 // io_poll_check_events(): all wake-ups so far are answered by one attempt, except that after more than one of them a

@@ -33,6 +33,9 @@
 
 namespace mooring::sim {
 
+// Whose io_uring it is: Debian 12's own kernel, or the one that this model was first written after.
+enum class KernelAge : uint8_t { k6_1, k6_18 };
+
 class SimRing final : public SimSleep {
  public:
   // What has happened in this ring, for tests.
@@ -44,14 +47,15 @@ class SimRing final : public SimSleep {
     uint64_t short_waits = 0;  // asked for more completions than came: the real kernel would sleep its whole time-out
   };
 
-  SimRing(Choices* choices, SimNetwork* network, DescriptorTable* descriptors, const io_uring_params& params, int fd,
-          io_uring* ring);
+  SimRing(Choices* choices, SimNetwork* network, DescriptorTable* descriptors, KernelAge age,
+          const io_uring_params& params, int fd, io_uring* ring);
   ~SimRing();
   SimRing(const SimRing&) = delete;
 
   int Enter(unsigned to_submit, unsigned min_complete, unsigned flags, const __kernel_timespec* timeout,
             int enter_fd);
   int Register(unsigned opcode, void* arg, unsigned count);
+  static uint32_t Features(KernelAge age);  // io_uring_params.features
 
   const Counts& counts() const { return counts_; }
   const DirectTable& table() const { return table_; }
@@ -109,6 +113,8 @@ class SimRing final : public SimSleep {
   void Release(const Request& request);  // it no longer reads or writes its socket
   void Queue(Request* request);
   void RunWork(unsigned min_complete);
+  void RunAllWork();  // 6.1
+  bool old() const { return age_ == KernelAge::k6_1; }
   void RunOne(Request* request);
   bool WorkPending() const { return !work_.empty() || !retry_.empty(); }
   static uint32_t Interest(const io_uring_sqe& sqe);
@@ -143,6 +149,7 @@ class SimRing final : public SimSleep {
   Choices* const choices_;
   SimNetwork* const network_;
   DescriptorTable* const descriptors_;
+  const KernelAge age_;
   const int fd_;
   io_uring* const user_;
   const unsigned setup_flags_;

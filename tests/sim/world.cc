@@ -52,7 +52,7 @@ class World::SplitPort final : public core::EventPort {
 };
 
 World::World(uint64_t seed, const Options& options)
-    : clock_(kStart), kernel_(seed, &clock_, options.mood), steps_max_(options.steps_max) {
+    : clock_(kStart), kernel_(seed, &clock_, options.mood, options.age), steps_max_(options.steps_max) {
   for (uint32_t i = 0; i < options.shards; ++i) {
     members_.push_back({std::make_unique<core::Shard>(core::Shard::Options{.id = i, .clock = &clock_}), nullptr});
   }

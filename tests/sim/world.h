@@ -34,6 +34,7 @@ class World {
   struct Options {
     uint32_t shards = 1;
     Mood mood = Mood::kSeeded;
+    KernelAge age = KernelAge::k6_18;
     uint64_t steps_max = 20'000'000;  // at one moment: beyond that something runs in circles, and the test fails
   };
   explicit World(uint64_t seed) : World(seed, Options()) {}

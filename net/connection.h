@@ -97,6 +97,7 @@ class Connection {
   // With cause kConnectFailed: the errno of connecting.
   int connect_error() const { return cause_ == CloseCause::kConnectFailed ? static_cast<int>(read_parameter_) : 0; }
   bool open() const { return state_ == State::kOpen; }
+  bool was_opened() const { return Has(kOpened); }  // OnOpen was called
   uint64_t queued_bytes() const { return output_ == nullptr ? 0 : output_->queue.bytes(); }
   uint16_t listener() const { return listener_; }
   bool draining() const { return Has(kDrainNoticed); }
@@ -136,7 +137,8 @@ class Connection {
     kAbortDue = 1u << 21,
     kOutQueueAsked = 1u << 22,
     kPressed = 1u << 23,        // in the list of connections that wait for the shard's retained blocks to fall
-    kStarted = 1u << 24,        // OnOpen was called: OnClose is owed
+    kStarted = 1u << 24,        // OnClose is owed
+    kOpened = 1u << 25,         // OnOpen was called
   };
   bool Has(uint32_t flags) const { return (flags_ & flags) != 0; }
   void Set(uint32_t flags) { flags_ |= flags; }

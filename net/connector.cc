@@ -49,8 +49,8 @@ void Connector::OnOpen(const Connection&) { --in_flight_; }
 
 void Connector::OnClose(const Connection& conn, CloseCause cause) {
   if (!options_.sources.empty()) --open_of_source_[source_of_slot_[conn.handle.slot]];
+  if (!conn.was_opened()) --in_flight_;  // it failed, or was given up while it was under way
   if (cause != CloseCause::kConnectFailed) return;
-  --in_flight_;
   ++failed_;
   ++failures_[conn.connect_error()];
 }

@@ -7,7 +7,8 @@
 // only be dropped and tried again by the kernel a second later.
 //
 //   Open ──> connecting ──OnOpen──> open ──OnClose──> its source has room again
-//                └──────OnClose(kConnectFailed): counted by errno ──────┘
+//                ├──────OnClose(kConnectFailed): counted by errno ──────┤
+//                └──────OnClose, closed before it was open ─────────────┘
 //
 // The handler of the profile passes its OnOpen and OnClose on to this.
 //

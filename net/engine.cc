@@ -77,7 +77,7 @@ void Engine::OnOpen(ConnId id) { StartService(*connections_.At(id.slot)); }
 void Engine::StartService(Connection& conn) {
   conn.state_ = Connection::State::kOpen;
   conn.last_activity_s_ = now_s();
-  conn.Set(Connection::kStarted);
+  conn.Set(Connection::kStarted | Connection::kOpened);
   ArmIdle(conn);
   Call(conn, [&](Handler& handler) { handler.OnOpen(conn); });
 }

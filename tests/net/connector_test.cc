@@ -103,6 +103,22 @@ TEST_F(ConnectorTest, SourcesTakeTurns) {
   EXPECT_THAT(From(), ::testing::ElementsAre("127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0", "127.0.0.1:0"));
 }
 
+TEST_F(ConnectorTest, WhatIsClosedWhileItConnectsIsNoLongerUnderWay) {
+  Make(0, 1, 3);
+  Connection* closed = connector_->Open();
+  Connection* aborted = connector_->Open();
+  ASSERT_NE(connector_->Open(), nullptr);
+  EXPECT_EQ(connector_->Open(), nullptr);
+  closed->Close();
+  aborted->Abort();
+  Turn();
+  EXPECT_EQ(connector_->in_flight(), 1u);
+  engine_.CutAll();
+  Turn();
+  EXPECT_EQ(connector_->in_flight(), 0u);
+  EXPECT_EQ(connector_->failed(), 0u);
+}
+
 TEST_F(ConnectorTest, WithoutSourcesTheKernelChooses) {
   Make(0, 1, 10);
   ASSERT_NE(connector_->Open(), nullptr);

@@ -60,8 +60,11 @@ void Engine::OnDeadline(Connection& conn) {
     }
   }
   if (options.idle_timeout_s != 0) {
-    // A connection that is being served is not idle: its queue is not empty, or its task is at work.
-    const bool served = conn.output_ != nullptr || (conn.Has(Connection::kTask) && conn.Has(Connection::kNoReader));
+    // A connection that is being served is not idle: its queue is not empty, or its task is at work. A task whose read
+    // has just failed, by the read's own deadline above, is not: else who reads again and again were never idle.
+    const bool at_work =
+        conn.Has(Connection::kTask) && conn.Has(Connection::kNoReader) && !conn.Has(Connection::kResuming);
+    const bool served = conn.output_ != nullptr || at_work;
     if (served) conn.last_activity_s_ = now;
     const uint32_t due = conn.last_activity_s_ + options.idle_timeout_s + 1;
     if (now < due) return ArmAt(conn, due);

@@ -155,6 +155,23 @@ TEST_P(SimLimits, AReadDeadlinePassesOnceItIsDueAndLosesNoByte) {
   EXPECT_EQ(got, "abc");
 }
 
+TEST_P(SimLimits, WhoReadsWithDeadlinesAgainAndAgainIsIdleAllTheSame) {
+  SimServer server(seed());
+  const std::string at = server.Listen(Coroutine([](Connection& conn) -> core::Task<> {
+                                         for (;;) {
+                                           auto line = co_await conn.ReadLine({.deadline = kNanosPerSecond});
+                                           if (!line && line.reason != ReadReason::kDeadline) co_return;
+                                         }
+                                       }),
+                                       {.idle_timeout_s = 10});
+  server.ConnectNow(at);
+  server.world.RunFor(8'000);
+  EXPECT_EQ(server.live(), 1u);
+  server.world.RunFor(12'000);
+  EXPECT_EQ(server.Cause(CloseCause::kIdle), 1u);
+  EXPECT_EQ(server.live(), 0u);
+}
+
 TEST_P(SimLimits, ANoticeIsGivenOnceAndTheServiceMayReadOn) {
   SimServer server(seed());
   std::vector<std::string> log;

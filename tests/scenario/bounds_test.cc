@@ -115,7 +115,8 @@ class SmallTable : public Scenario {};
 
 TEST_P(SmallTable, ServesEverybodyInTheEndAndResetsNobody) {
   OpenCount open;
-  LoopbackServer server([&] { return std::make_unique<CountsOpen>(&open); }, In({.connections_max = 64, .backlog = 512}));
+  LoopbackServer server([&] { return std::make_unique<CountsOpen>(&open); },
+                        In({.connections_max = 64, .backlog = 512}));
   std::vector<Client> clients;
   for (int i = 0; i < 200; ++i) {
     clients.emplace_back(server.port());

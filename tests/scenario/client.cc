@@ -81,6 +81,16 @@ Client Client::AtPath(const std::string& path) {
   return Of(fd);
 }
 
+void Clog(LoopbackServer* server, Client* client) {
+  const std::string plenty(64 << 10, 'x');
+  // A send that blocked is not enough, for that may pass: nothing goes in for twenty turns.
+  int quiet = 0;
+  server->Await([&] {
+    quiet = client->SendWhatFits(plenty) == 0 ? quiet + 1 : 0;
+    return quiet >= 20 && server->Count(net::EngineCount::kSendsBlocked) > 0;
+  });
+}
+
 Client::Client(uint16_t port, const ClientOptions& options) : fd_(Dial(port, options)) {
   if (fd_ < 0) ADD_FAILURE() << "connect: " << strerror(-fd_);
 }

@@ -16,6 +16,8 @@
 
 namespace mooring::scenario {
 
+class LoopbackServer;
+
 struct ClientOptions {
   uint32_t source = 0;     // 127.x.y.z in host order; 0: whatever the kernel takes
   int receive_buffer = 0;  // SO_RCVBUF; 0: the kernel's
@@ -62,6 +64,9 @@ class Client {
 
   int fd_ = -1;
 };
+
+// To an echo service, whose only connection this is: sends until an answer is stuck and the server reads no further.
+void Clog(LoopbackServer* server, Client* client);
 
 // A connected, nonblocking socket, or -errno.
 int Dial(uint16_t port, const ClientOptions& options);

@@ -43,15 +43,6 @@ TEST_P(Deadlines, IdlePeerIsClosedAndActiveOneIsNot) {
   EXPECT_EQ(server.Cause(CloseCause::kIdle), 1u);
 }
 
-// Sends until the server has something queued that does not go out.
-void Clog(LoopbackServer* server, Client* client) {
-  const std::string plenty(1 << 16, 'x');
-  server->Await([&] {
-    client->SendWhatFits(plenty);
-    return server->Count(EngineCount::kSendsBlocked) > 0;
-  });
-}
-
 TEST_P(Deadlines, PeerThatNeverReadsIsAbortedAsStalled) {
   LoopbackServer server(EchoForms(Param()).service, In({.service = {.write_stall_s = 2}}));
   Client client(server.port(), {.receive_buffer = 4096});
@@ -70,8 +61,8 @@ TEST_P(Deadlines, PeerThatNeverReadsIsAbortedWhereTheKernelHasTheDeadlineToo) {
   EXPECT_EQ(server.Cause(CloseCause::kWriteStalled) + server.Cause(CloseCause::kPeerTimedOut), 1u);
 }
 
-// With a TCP_USER_TIMEOUT this one would be cut: the kernel counts from its first window probe until the segment that it
-// wants to send fits the window as a whole, and a slow reader with a small window never gets there.
+// With a TCP_USER_TIMEOUT this one would be cut: the kernel counts from its first window probe until the segment that
+// it wants to send fits the window as a whole, and a slow reader with a small window never gets there.
 TEST_P(Deadlines, PeerThatReadsSlowlyIsNotStalled) {
   LoopbackServer server(EchoForms(Param()).service, In({.service = {.write_stall_s = 2}}));
   Client client(server.port(), {.receive_buffer = 16 << 10});
@@ -87,7 +78,9 @@ TEST_P(Deadlines, PeerThatReadsSlowlyIsNotStalled) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Worlds, Deadlines, testing::Combine(EveryWorld(), testing::Range(0, kEchoForms)),
+INSTANTIATE_TEST_SUITE_P(Worlds, Deadlines, testing::Combine(PlainWorlds(), testing::Range(0, kEchoForms)),
+                         WorldAnd(+[](int form) { return EchoForms(form).name; }));
+INSTANTIATE_TEST_SUITE_P(FaultyWorlds, Deadlines, testing::Combine(FaultyWorlds(), testing::Values(0)),
                          WorldAnd(+[](int form) { return EchoForms(form).name; }));
 
 }  // namespace

@@ -69,7 +69,8 @@ class DrainUnderLoad : public ScenarioOf<int> {
 
 TEST_P(DrainUnderLoad, AnswersWhatWasAcknowledgedThenSendsFin) {
   const LoadForm form = LoadForms(Param());
-  for (int run = 0; run < 10; ++run) {
+  const int runs = world().faults == Faults::kNone ? 10 : 4;
+  for (int run = 0; run < runs; ++run) {
     const unsigned seed = std::random_device()();
     std::printf("seed %u\n", seed);
     random_.seed(seed);
@@ -248,11 +249,7 @@ TEST_P(Drain, PeerWithHalfALineIsCutAtTheDeadline) {
 TEST_P(Drain, PeerThatDoesNotReadIsCutAtTheDeadline) {
   LoopbackServer server(Callbacks<EchoCallbacks>(), In());
   Client client(server.port(), {.receive_buffer = 4096});
-  const std::string plenty(1 << 16, 'x');
-  server.Await([&] {
-    client.SendWhatFits(plenty);
-    return server.Count(EngineCount::kSendsBlocked) > 0;
-  });
+  Clog(&server, &client);
   server.BeginDrain();
   server.PassTime(net::Engine::kRefuseMs + 100);
   EXPECT_EQ(server.live(), 1u);

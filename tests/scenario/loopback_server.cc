@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <random>
 #include <thread>
 
 #include "core/timer_wheel.h"
@@ -18,14 +19,26 @@ namespace {
   std::abort();
 }
 
+uint64_t FaultSeed() {
+  const char* given = std::getenv("MOORING_SEED");
+  const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+  std::printf("MOORING_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
+
 }  // namespace
 
-LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& options)
-    : options_(options), provider_(net::MakeProvider(core::RealKernel(), options.transport)) {
+LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& options) : options_(options) {
+  const uint64_t fault_seed = options_.faults == Faults::kNone ? 0 : FaultSeed();
   if (options_.max_connections != 0) credit_ = std::make_unique<net::Credit>(options_.max_connections);
   for (int id = 0; id < options_.shards; ++id) {
     shards_.push_back(std::make_unique<ShardParts>());
     ShardParts& parts = *shards_.back();
+    if (options_.faults != Faults::kNone) {
+      parts.kernel = std::make_unique<FaultKernel>(options_.faults, fault_seed + static_cast<uint64_t>(id));
+    }
+    core::Kernel* kernel = parts.kernel != nullptr ? parts.kernel.get() : core::RealKernel();
+    parts.provider = net::MakeProvider(kernel, options_.transport);
     parts.shard = std::make_unique<core::Shard>(
         core::Shard::Options{.id = static_cast<uint32_t>(id), .clock = &clock_});
     parts.engine = std::make_unique<net::Engine>(
@@ -35,10 +48,10 @@ LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& op
     core::ShardThread::Options thread;
     thread.name = "shard-" + std::to_string(id);
     thread.set_up = [this, &parts, service]() -> absl::Status {
-      auto transport = provider_->Open(parts.shard.get(), parts.engine->events(),
-                                      {.connections_max = options_.connections_max,
-                                       .shards = static_cast<uint32_t>(options_.shards),
-                                       .features_off = options_.features_off});
+      auto transport = parts.provider->Open(parts.shard.get(), parts.engine->events(),
+                                            {.connections_max = options_.connections_max,
+                                             .shards = static_cast<uint32_t>(options_.shards),
+                                             .features_off = options_.features_off});
       if (!transport.ok()) return transport.status();
       parts.transport = *std::move(transport);
       parts.shard->SetPort(parts.transport.get());
@@ -92,7 +105,10 @@ LoopbackServer::~LoopbackServer() {
   }
   for (auto& parts : shards_) parts->thread->Stop();
   for (auto& parts : shards_) parts->thread->AwaitStopped();
-  for (auto& parts : shards_) parts->thread->Join();
+  for (auto& parts : shards_) {
+    parts->thread->Join();
+    if (parts->kernel != nullptr) std::printf("faults: %s\n", parts->kernel->Describe().c_str());
+  }
 }
 
 uint64_t LoopbackServer::Count(net::EngineCount which) const {
@@ -138,6 +154,14 @@ uint64_t LoopbackServer::TransportCount(std::string_view name) {
       EXPECT_NE(found, UINT64_MAX) << "no counter " << name;
       return found;
     });
+  }
+  return sum;
+}
+
+uint64_t LoopbackServer::Injected(Fault which) const {
+  uint64_t sum = 0;
+  for (const auto& parts : shards_) {
+    if (parts->kernel != nullptr) sum += parts->kernel->Injected(which);
   }
   return sum;
 }

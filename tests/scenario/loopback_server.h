@@ -32,6 +32,7 @@
 #include "net/providers.h"
 #include "net/task_service.h"
 #include "net/transport.h"
+#include "tests/scenario/fault_kernel.h"
 
 namespace mooring::scenario {
 
@@ -61,6 +62,7 @@ struct LoopbackOptions {
   std::string features_off = {};
   int backlog = 0;                   // 0: as mooringd would have it
   bool user_timeout = false;         // TCP_USER_TIMEOUT as mooringd sets it, from write_stall_s
+  Faults faults = Faults::kNone;     // from a seed, which is printed as MOORING_SEED=n and taken from there
 };
 
 class LoopbackServer {
@@ -80,6 +82,8 @@ class LoopbackServer {
   uint64_t Bytes(alloc::Purpose purpose) const;
   // One of the transport's counters, by its name.
   uint64_t TransportCount(std::string_view name);
+  // Of a kind of fault, how many there were.
+  uint64_t Injected(Fault which) const;
 
   // Runs f(engine) in a turn of a shard and gives its answer.
   template <class F>
@@ -112,6 +116,8 @@ class LoopbackServer {
 
  private:
   struct ShardParts {
+    std::unique_ptr<FaultKernel> kernel;  // null: no faults
+    std::unique_ptr<net::TransportProvider> provider;
     std::unique_ptr<core::Shard> shard;
     std::unique_ptr<net::Handler> handler;
     std::unique_ptr<net::Engine> engine;
@@ -124,7 +130,6 @@ class LoopbackServer {
 
   core::MonotonicClock clock_;
   const LoopbackOptions options_;
-  const std::unique_ptr<net::TransportProvider> provider_;
   std::unique_ptr<net::Credit> credit_;
   std::vector<std::unique_ptr<ShardParts>> shards_;
   uint16_t port_ = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scenario: the fixture of tests on real sockets, which run in several worlds: on every transport.
+// Scenario: the fixture of tests on real sockets, which run in several worlds: on every transport, on this kernel as it
+// is and with faults put into it (fault_kernel.h).
 //
 //   class Drain : public Scenario {};
 //   TEST_P(Drain, OfNobodyEndsByItself) { LoopbackServer server(Callbacks<EchoCallbacks>(), In({.shards = 2})); ... }
@@ -12,10 +13,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
+#include <iterator>
 #include <ostream>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -26,23 +28,41 @@ namespace mooring::scenario {
 
 struct World {
   net::TransportKind transport;
+  Faults faults = Faults::kNone;
 };
 
-// Every transport that there is. This is the one list of them.
+// Every transport that there is, as it is and on a kernel that has a bad day. This is the one list of them.
 inline constexpr World kWorlds[] = {
     {net::TransportKind::kUring},
+    {net::TransportKind::kUring, Faults::kGentle},
 };
 
 inline std::string Name(const World& world) {
   std::string name(net::Name(world.transport));
   std::replace(name.begin(), name.end(), '-', '_');  // as GoogleTest wants it
+  if (world.faults != Faults::kNone) name += "_faults";
   return name;
 }
 inline void PrintTo(const World& world, std::ostream* out) { *out << Name(world); }
 
 inline auto EveryWorld() { return testing::ValuesIn(kWorlds); }
 
-// For what only that one has, and for more than 15,000 connections at once, for each of which the others take one of the
+// Without faults, for what those must change.
+inline auto PlainWorlds() {
+  std::vector<World> plain;
+  std::copy_if(std::begin(kWorlds), std::end(kWorlds), std::back_inserter(plain),
+               [](const World& world) { return world.faults == Faults::kNone; });
+  return testing::ValuesIn(plain);
+}
+
+inline auto FaultyWorlds() {
+  std::vector<World> faulty;
+  std::copy_if(std::begin(kWorlds), std::end(kWorlds), std::back_inserter(faulty),
+               [](const World& world) { return world.faults != Faults::kNone; });
+  return testing::ValuesIn(faulty);
+}
+
+// For what only that one has, and for more than 15,000 connections at once: for each of them the others take one of the
 // process's descriptors.
 inline auto ModernOnly() { return testing::Values(World{net::TransportKind::kUring}); }
 
@@ -71,6 +91,7 @@ class ScenarioBase : public testing::TestWithParam<Parameter> {
 
   static LoopbackOptions In(LoopbackOptions options = {}) {
     options.transport = world().transport;
+    options.faults = world().faults;
     return options;
   }
 };

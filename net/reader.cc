@@ -54,6 +54,7 @@ bool Reader::Begin(Connection& conn, ReadMode mode, uint32_t parameter, const Re
 
 ReadResult Reader::Take(Connection& conn) {
   if (conn.read_reason_ != ReadReason::kNone) return {nullptr, 0, conn.read_reason_};
+  if (conn.input_ == nullptr) return {nullptr, 0, ReadReason::kNone};  // ReadExactly(0) before the first byte
   alloc::Lease& current = conn.input_->current;
   const ReadResult result = {current.data(), conn.read_parameter_, ReadReason::kNone};
   current.RemovePrefix(conn.read_max_);
@@ -159,7 +160,11 @@ Reader::Found Reader::Failed(Connection& conn, ReadReason reason) {
 Reader::Found Reader::Look(Connection& conn) {
   for (;;) {
     Input* input = conn.input_;
-    if (input == nullptr) return Found::kNotYet;
+    if (input == nullptr) {
+      // A body of no bytes is there already.
+      const bool nothing_asked = conn.read_mode_ == ReadMode::kExactly && conn.read_parameter_ == 0;
+      return nothing_asked ? Done(conn, 0, 0) : Found::kNotYet;
+    }
     const uint32_t have = input->current.size();
     switch (conn.read_mode_) {
       case ReadMode::kAny:

@@ -77,6 +77,21 @@ TEST_P(SimServices, ReadExactlyTakesMoreThanABlockHolds) {
   EXPECT_EQ(peer->received(), "done");
 }
 
+TEST_P(SimServices, AMessageOfNoBytesIsThereBeforeAnyByteIs) {
+  SimServer server(seed());
+  const std::string at = server.Listen(Coroutine([](Connection& conn) -> core::Task<> {
+    auto nothing = co_await conn.ReadExactly(0);
+    conn.Write(nothing && nothing.size == 0 ? "nothing" : "?");
+    auto byte = co_await conn.ReadExactly(1);
+    if (byte) conn.Write(*byte);
+  }));
+  auto* peer = server.ConnectNow(at);
+  EXPECT_EQ(peer->received(), "nothing");
+  peer->Send("!");
+  server.world.RunUntilIdle();
+  EXPECT_EQ(peer->received(), "nothing!");
+}
+
 TEST_P(SimServices, TheTailBeforeTheEndIsPartial) {
   SimServer server(seed());
   ReadReason reason = ReadReason::kNone;

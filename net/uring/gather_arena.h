@@ -2,7 +2,7 @@
 // GatherArena: message headers and piece lists of sends that the kernel has not taken yet.
 //
 // The kernel copies both at submission (IORING_FEAT_SUBMIT_STABLE), so everything is given back at once after an enter
-// that left nothing in the queue.
+// that left nothing in the queue; from then on it is poisoned.
 //
 // Threads:  one shard.
 // Limits:   after Reset one chunk of 64 KB stays, enough for some 700 sends of two pieces.
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "alloc/accounting.h"
+#include "alloc/poison.h"
 
 namespace mooring::net::uring {
 
@@ -34,11 +35,13 @@ class GatherArena {
     const size_t bytes = sizeof(msghdr) + count * sizeof(iovec);
     if (chunks_.empty() || used_ + bytes > kChunkBytes) {
       chunks_.push_back(std::make_unique_for_overwrite<Chunk>());
+      alloc::Poison(chunks_.back()->bytes, kChunkBytes);
       used_ = 0;
       Account(1);
     }
     std::byte* at = chunks_.back()->bytes + used_;
     used_ += bytes;
+    alloc::Unpoison(at, bytes);
     auto* header = ::new (at) msghdr{};
     header->msg_iov = reinterpret_cast<iovec*>(at + sizeof(msghdr));
     header->msg_iovlen = count;
@@ -48,9 +51,12 @@ class GatherArena {
 
   void Reset() {
     used_ = 0;
-    if (chunks_.size() <= 1) return;
-    Account(1 - static_cast<int64_t>(chunks_.size()));
-    chunks_.resize(1);
+    if (chunks_.empty()) return;
+    if (chunks_.size() > 1) {
+      Account(1 - static_cast<int64_t>(chunks_.size()));
+      chunks_.resize(1);
+    }
+    alloc::Poison(chunks_.front()->bytes, kChunkBytes);
   }
 
  private:
@@ -59,6 +65,7 @@ class GatherArena {
     alignas(16) std::byte bytes[kChunkBytes];
   };
   static_assert(sizeof(msghdr) % alignof(iovec) == 0 && alignof(msghdr) <= 16);
+  static_assert(sizeof(msghdr) % 8 == 0 && sizeof(iovec) % 8 == 0);  // Poison's granularity
 
   void Account(int64_t chunks) { accounting_->Add(alloc::Purpose::kRings, chunks * int64_t{kChunkBytes}); }
 

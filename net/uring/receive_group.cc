@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "alloc/poison.h"
 
 namespace mooring::net::uring {
 namespace {
@@ -26,7 +27,9 @@ ReceiveGroup::ReceiveGroup(alloc::BufferPool* pool, alloc::Accounting* accountin
 
 ReceiveGroup::~ReceiveGroup() {
   for (alloc::Block* block : blocks_) {
-    if (block != nullptr) pool_->Release(block);
+    if (block == nullptr) continue;
+    alloc::Reclaim(block->data);
+    pool_->Release(block);
   }
   if (ring_ == nullptr) return;
   munmap(ring_, kRingBytes);
@@ -58,7 +61,9 @@ absl::Status ReceiveGroup::Open(core::Ring* ring) {
   if (published_ < kLevelMin) return absl::ResourceExhaustedError("no memory for the first receive blocks");
   for (alloc::Block* block : blocks_) {
     if (block == nullptr) continue;
+    alloc::Reclaim(block->data);
     for (uint32_t at = 0; at < block->capacity; at += kPage) static_cast<volatile char*>(block->data)[at] = 0;
+    alloc::Lend(block->data, block->capacity);
   }
   return absl::OkStatus();
 }
@@ -88,6 +93,7 @@ void ReceiveGroup::Publish(core::Nanos now) {
     const uint16_t id = free_[--free_count_];
     blocks_[id] = block;
     order_[tail_ & kMask] = id;
+    alloc::Lend(block->data, block->capacity);
     io_uring_buf_ring_add(ring_, block->data, block->capacity, id, kMask, added++);
     ++tail_;
     ++published_;
@@ -100,6 +106,7 @@ alloc::Block* ReceiveGroup::Take(uint16_t id) {
   assert(id < kEntries);
   alloc::Block* block = std::exchange(blocks_[id], nullptr);
   assert(block != nullptr);
+  alloc::Reclaim(block->data);
   // Two receives that overlap in the kernel may complete in another order than they took their buffers in; then the
   // entry that was expected trades places, so that the entries from head_ on are always those still published.
   if (order_[head_ & kMask] != id) {

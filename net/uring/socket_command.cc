@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cerrno>
 
+#include "alloc/poison.h"
 #include "core/uapi.h"
 #include "net/uring/uring_transport.h"
 
@@ -29,6 +30,7 @@ void UringTransport::AskPeer(ConnId id) {
   // Exactly the family's size: a larger one is EINVAL for IPv4, a smaller one cuts IPv6.
   sqe->file_index = area.Is(UringArea::kIpv6) ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
   Begin(sqe, Op::kPeer, id, area);
+  alloc::Lend(&scratch, sizeof(scratch));
 }
 
 // The answer to a question that took no operation.

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "alloc/poison.h"
 #include "net/uring/personality.h"
 
 namespace mooring::net::uring {
@@ -88,6 +89,9 @@ UringTransport::~UringTransport() {
   }
   ring_.reset();  // before the memory that its operations name
   descriptors_.CloseAll(kernel_);
+  for (const Scratch& scratch : scratch_) {
+    if (alloc::Lent(&scratch, sizeof(scratch))) alloc::Reclaim(&scratch);
+  }
   shard_->accounting().Add(alloc::Purpose::kRings, -static_cast<int64_t>(memory_bytes_));
   if (wake_fd_ >= 0) kernel_->Close(wake_fd_);
   for (const Listener& l : listeners_) {
@@ -218,7 +222,9 @@ void UringTransport::OnConnectionCompletion(const io_uring_cqe& cqe, Op op) {
     }
     case Op::kPeer: {
       if (result < 0) counters_.Add(TransportCount::kCommandErrors);
-      const Address peer = result < 0 ? Address() : scratch_[area->scratch_plus_one - 1].address;
+      const Scratch& scratch = scratch_[area->scratch_plus_one - 1];
+      alloc::Reclaim(&scratch);
+      const Address peer = result < 0 ? Address() : scratch.address;
       ReleaseScratch(*area);
       if (!area->leaving()) events_->OnPeer(id, peer);
       break;

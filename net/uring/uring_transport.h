@@ -111,6 +111,7 @@ class UringTransport final : public Transport {
     Address address;
     int fd = -1;
   };
+  static_assert(sizeof(Scratch) % 8 == 0);  // alloc/poison.h
   struct Watched {
     int fd;
     uint32_t events;

@@ -113,6 +113,7 @@ class TransportHost final : public TransportEvents {
   ~TransportHost() {
     core::Shard::Enter enter(&shard_);
     transport_.reset();
+    conns_.LeaveLive();  // a test may end with its connections open
   }
 
   Address Listen(ListenerId id, int backlog = 16, const char* at = "127.0.0.1:0") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sleep and WithDeadline: waiting for time, and bounding a task by it.
 //
-//   if (co_await Sleep(Millis(50)) == Woken::kCancelled) co_return;
+//   if (const Woken woken = co_await Sleep(Millis(50)); woken == Woken::kCancelled) co_return;
 //   if (auto r = co_await WithDeadline(Millis(500), Load(&pool, id)); r.ok()) Use(*r);
 //
 // Both round up to a whole millisecond. WithDeadline cancels the task at the deadline and then waits for its end, so

@@ -283,7 +283,7 @@ INSTANTIATE_TEST_SUITE_P(Worlds, ReadDeadline, EveryWorld(), WorldName());
 core::Task<> SleepsThenAnswers(Connection& conn) {
   while (auto line = co_await conn.ReadLine()) {
     const std::string kept(*line);
-    if (co_await core::Sleep(30 * kNanosPerMs) == core::Woken::kCancelled) co_return;
+    if (const auto woken = co_await core::Sleep(30 * kNanosPerMs); woken == core::Woken::kCancelled) co_return;
     conn.Write(kept + "\n");
   }
 }

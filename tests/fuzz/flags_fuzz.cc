@@ -23,10 +23,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Expect(!options->listen.empty(), "something is listened on");
   for (const auto& listen : options->listen) {
     Expect(listen.service != nullptr, "a listener has a service");
-    Expect(!listen.address.empty(), "a listener has an address");
+    Expect(!listen.endpoint.empty(), "a listener has an address");
   }
   Expect(options->shards >= 0 && options->shards <= 1023, "ConnectionId has ten bits for the shard");
-  Expect(!options->transport.empty(), "a transport is named");
   // Nothing of a parse is left for the next.
   const auto plain = mooring::server::ParseOptions({});
   Expect(plain.ok() && plain->listen.size() == 2 && plain->shards == 0 && plain->max_connections == 0 && !plain->help,

@@ -53,7 +53,7 @@ void EpollTransport::Abort(ConnId id) {
 void EpollTransport::Leave(ConnId id, EpollArea& area, EpollArea::Flag how) {
   area.generation = id.generation;  // a connection that was never accepted or connected can leave too
   area.Set(how);
-  area.Clear(EpollArea::kReadWanted | EpollArea::kListed | EpollArea::kStarved);
+  area.Clear(EpollArea::kReadWanted | EpollArea::kStarved);
   if (area.open()) Disown(area);
   Later(Pending::Kind::kReleased, 0, id);
 }

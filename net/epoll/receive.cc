@@ -73,7 +73,7 @@ void EpollTransport::Read(ConnId id, EpollArea& area) {
 void EpollTransport::ReadListed() {
   for (const ConnId id : reading_) {
     EpollArea* area = Find(id);
-    if (area == nullptr || !area->Is(EpollArea::kListed)) continue;
+    if (area == nullptr) continue;
     area->Clear(EpollArea::kListed);
     if (area->Is(EpollArea::kReadWanted) && area->Is(EpollArea::kReadable)) Read(id, *area);
   }

@@ -156,6 +156,25 @@ TEST(EpollRefused, InterruptedReceiveAndSendGoOn) {
   EXPECT_EQ(host[0].sends, (std::vector<int>{0, 1}));
 }
 
+TEST(EpollRefused, SendThatIsWokenForNothingWaitsOn) {
+  Refusing kernel;
+  TransportHost host(kKind, {.connections_max = 256}, &kernel);
+  host.echo = false;
+  Peer peer = Connected(host, host.Listen(0));
+  host.Turns(2);
+  kernel.sends = {-EAGAIN, -EAGAIN};
+  iovec piece = {const_cast<char*>("ab"), 2};
+  host.transport_->Send(host.accepted[0], &piece, 1, SendMode::kWait);
+  peer.Write("x");  // the event says that there is room, too
+  ASSERT_TRUE(host.Until([&] { return host[0].in == "x"; }));
+  EXPECT_TRUE(host[0].sends.empty());
+  EXPECT_TRUE(kernel.sends.empty()) << "it was tried again";
+  peer.Write("y");
+  ASSERT_TRUE(host.UntilPeerHas(peer, 2));
+  EXPECT_EQ(peer.in, "ab");
+  EXPECT_EQ(host[0].sends, std::vector<int>{2});
+}
+
 TEST(EpollRefused, ReceiveErrorEndsTheReceive) {
   Refusing kernel;
   TransportHost host(kKind, {.connections_max = 256}, &kernel);

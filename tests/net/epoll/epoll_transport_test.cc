@@ -5,7 +5,9 @@
 #include <sys/un.h>
 
 #include <cstdlib>
+#include <cstring>
 
+#include "tests/core/forwarding_kernel.h"
 #include "tests/net/transport_host.h"
 
 namespace mooring::net::epoll {
@@ -186,50 +188,39 @@ TEST(EpollReceive, KeepsOneBlockAndNoMore) {
 
 // Everybody's turn.
 
+// The real kernel, which has so many full blocks more to give of the first connection that is read.
+struct Flood final : core::ForwardingKernel {
+  size_t blocks = 0;
+  int flooded = -1;
+  int Receive(int fd, void* to, size_t size) override {
+    if (blocks > 0 && flooded < 0) flooded = fd;
+    if (fd != flooded || blocks == 0) return ForwardingKernel::Receive(fd, to, size);
+    --blocks;
+    std::memset(to, 'f', size);
+    return static_cast<int>(size);
+  }
+};
+
 TEST(EpollReceive, FloodDoesNotKeepOthersWaiting) {
-  TransportHost host(kKind);
+  Flood kernel;
+  TransportHost host(kKind, {.connections_max = 256}, &kernel);
   host.echo = false;
   const Address at = host.Listen(0);
   Peer flood = Connected(host, at);
   Peer other = Connected(host, at);
-  const std::string sent = Pattern(1 << 20);
   host.Turns(2);
-  size_t turns = 0, most = 0;
-  for (size_t had = 0; turns < 20; ++turns, had = host[0].in.size()) {
-    while (flood.Write(sent) > 0) {
-    }
-    other.Write("x");
-    host.Turns(1);
-    most = std::max(most, host[0].in.size() - had);
-    ASSERT_EQ(host[1].in.size(), turns + 1) << "served in each turn";
+  kernel.blocks = 1000;
+  flood.Write("x");
+  for (size_t turn = 1; turn <= 10; ++turn) {
+    host.shard_.RunTurn(10 * core::kNanosPerSecond);  // never waits
+    ASSERT_EQ(host[0].in.size(), turn * Transport::kKernelBatch * kBlock);
+    ASSERT_FALSE(host.transport_->ReadToEnd());
+    ASSERT_EQ(host[1].in.size(), turn - 1) << "served in each turn";
+    other.Write("y");
   }
-  EXPECT_LE(most, size_t{Transport::kKernelBatch} * kBlock);
-  EXPECT_GT(host.Counter("receive_shared"), 0u);
-}
-
-// Until a Poll has left something of it for the next: the kernel lets the window of a busy connection grow.
-void FloodUntilSomethingIsLeft(TransportHost& host, Peer& peer) {
-  static const std::string bytes = Pattern(1 << 20);
-  const uint64_t before = host.Counter("receive_shared");
-  ASSERT_TRUE(host.Until([&] {
-    while (peer.Write(bytes) > 0) {
-    }
-    return host.Counter("receive_shared") > before;
-  }));
-  ASSERT_FALSE(host.transport_->ReadToEnd());
-}
-
-TEST(EpollReceive, WhatWasLeftComesWithoutAWait) {
-  TransportHost host(kKind);
-  host.echo = false;
-  Peer peer = Connected(host, host.Listen(0));
-  FloodUntilSomethingIsLeft(host, peer);
-  const size_t had = host[0].in.size();
-  const core::Nanos before = host.clock_.Now();
-  host.shard_.RunTurn(10 * core::kNanosPerSecond);
-  EXPECT_LT(host.clock_.Now() - before, 5 * core::kNanosPerSecond);
-  EXPECT_GT(host[0].in.size(), had);
   ASSERT_TRUE(host.Until([&] { return host.transport_->ReadToEnd(); }));
+  EXPECT_EQ(host[0].in.size(), 1000 * size_t{kBlock} + 1);
+  EXPECT_EQ(host.Counter("receive_shared"), 30u);
 }
 
 TEST(EpollReceive, MoreEventsThanOneWaitTakes) {
@@ -335,10 +326,15 @@ TEST(EpollEvents, OfOneClosedInTheSameWaitAreCounted) {
 
 // The same where the one closed waits in the list of those that the last Poll left something of.
 TEST(EpollEvents, ClosedWhileItWaitsForItsNextTurn) {
-  TransportHost host(kKind);
+  Flood kernel;
+  TransportHost host(kKind, {.connections_max = 256}, &kernel);
   host.echo = false;
   Peer peer = Connected(host, host.Listen(0));
-  FloodUntilSomethingIsLeft(host, peer);
+  host.Turns(2);
+  kernel.blocks = 100;
+  peer.Write("x");
+  host.Turns(1);
+  ASSERT_FALSE(host.transport_->ReadToEnd());
   const uint64_t receives = host.Counter("receives");
   host.transport_->Abort(host.accepted[0]);
   host.Turns(3);
@@ -494,25 +490,27 @@ TEST(EpollShared, TakesEightInARowAndLeavesTheRestToTheOthers) {
 }
 
 TEST(EpollShared, ListenerLeavesNoEventsBehind) {
-  sockaddr_un address;
-  socklen_t size;
-  const int fd = ListenUnix(&address, &size);
-  TransportHost a(kKind), b(kKind);
-  b.transport_->Listen(0, core::RealKernel()->Duplicate(fd), 64, true);
-  a.transport_->Listen(0, fd, 64, true);
-  a.transport_->SetAcceptMode(0, AcceptMode::kRoomy);
-  b.transport_->SetAcceptMode(0, AcceptMode::kRoomy);
-  a.Turns(1);
-  b.Turns(1);
-  a.transport_->StopAccept(0, true);
-  ASSERT_TRUE(a.Until([&] { return a.stopped == 1; }));
-  const uint64_t events = a.Counter("epoll_events");
-  Peer peer(ConnectUnix(address, size));
-  a.Turns(2);
-  EXPECT_EQ(a.Counter("epoll_events"), events);
-  peer.Write("x");
-  ASSERT_TRUE(b.UntilPeerHas(peer, 1));
-  EXPECT_EQ(peer.in, "x");
+  for (const bool empty_queue : {false, true}) {
+    sockaddr_un address;
+    socklen_t size;
+    const int fd = ListenUnix(&address, &size);
+    TransportHost a(kKind), b(kKind);
+    b.transport_->Listen(0, core::RealKernel()->Duplicate(fd), 64, true);
+    a.transport_->Listen(0, fd, 64, true);
+    a.transport_->SetAcceptMode(0, AcceptMode::kRoomy);
+    b.transport_->SetAcceptMode(0, AcceptMode::kRoomy);
+    a.Turns(1);
+    b.Turns(1);
+    a.transport_->StopAccept(0, empty_queue);
+    ASSERT_TRUE(a.Until([&] { return a.stopped == 1; }));
+    const uint64_t events = a.Counter("epoll_events");
+    Peer peer(ConnectUnix(address, size));
+    a.Turns(2);
+    EXPECT_EQ(a.Counter("epoll_events"), events);
+    peer.Write("x");
+    ASSERT_TRUE(b.UntilPeerHas(peer, 1));
+    EXPECT_EQ(peer.in, "x");
+  }
 }
 
 // Watching.

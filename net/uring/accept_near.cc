@@ -37,7 +37,7 @@ void UringTransport::OnListenPoll(const io_uring_cqe& cqe) {
 
 bool UringTransport::TakeForOne(ListenerId listener, Listener& l) {
   assert(l.state == Listener::State::kIdle);
-  if (!MayAccept(l) || descriptors_.free() == 0) return false;
+  if (!MayAccept(l) || descriptors_.free_now() == 0) return false;
   l.credit_taken = l.mode == AcceptMode::kNear;
   if (l.credit_taken && !events_->TakeCredit(listener)) {
     l.credit_taken = false;

@@ -13,6 +13,7 @@
 #include <liburing.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -27,7 +28,10 @@ class Descriptors {
 
   bool direct() const { return direct_; }
   uint32_t max() const { return max_; }
+  // For what the queue runs behind the CLOSEs that are in it.
   uint32_t free() const { return max_ - used_; }
+  // For a call that is made at once.
+  uint32_t free_now() const { return free() - std::min(free(), closing_); }
 
   // One is (about to be) taken, by an operation or a call that may still fail: then it is given back.
   void Take() { ++used_; }
@@ -59,11 +63,15 @@ class Descriptors {
       io_uring_prep_close_direct(sqe, static_cast<unsigned>(handle));
     } else {
       io_uring_prep_close(sqe, handle);
+      ++closing_;
       open_[static_cast<size_t>(handle)] = false;
     }
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     --used_;
   }
+
+  // The queue has been submitted to its end.
+  void Submitted() { closing_ = 0; }
 
   // What the ring, which is gone, has not closed.
   void CloseAll(core::Kernel* kernel) {
@@ -76,7 +84,8 @@ class Descriptors {
  private:
   const bool direct_;
   const uint32_t max_;
-  uint32_t used_ = 0;  // connections, parked accepts, accepts and connects under way
+  uint32_t used_ = 0;       // connections, parked accepts, accepts and connects under way
+  uint32_t closing_ = 0;    // plain ones whose CLOSE is in the queue
   std::vector<bool> open_;  // by number; plain ones only
 };
 

@@ -114,6 +114,7 @@ void UringTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
   ring_->Enter(wait == 0 ? tries_ : std::max(1u, tries_), wait);
   if (ring_->SubmissionsWaiting() == 0) {
     gather_.Reset();
+    descriptors_.Submitted();
     receives_queued_ = 0;
   }
 

@@ -35,6 +35,25 @@ TEST_P(AcceptTest, FullTableLeavesPeersInTheBacklogUntilOthersLeave) {
   EXPECT_EQ(host.Counter("accepts"), 10u);
 }
 
+TEST_P(AcceptTest, TheBoundHoldsWhileConnectionsComeAndGo) {
+  TransportHost host(GetParam(), {.connections_max = 8});
+  const Address at = host.Listen(0, 64);
+  std::vector<Peer> peers;
+  for (int i = 0; i < 64; ++i) {
+    peers.emplace_back(at);
+    shutdown(peers.back().fd(), SHUT_WR);
+  }
+  size_t closed = 0;
+  ASSERT_TRUE(host.Until([&] {
+    for (size_t i = closed; i < host.accepted.size() && host.Find(host.accepted[i])->receive_end.has_value(); ++i) {
+      host.transport_->Close(host.accepted[i]);
+      ++closed;
+    }
+    return host.released == 64;
+  }));
+  EXPECT_LE(host.most_live, 8u);
+}
+
 TEST_P(AcceptTest, NearModeTakesCreditForEachAndWaitsWithoutIt) {
   TransportHost host(GetParam());
   host.mode = AcceptMode::kNear;

@@ -182,6 +182,7 @@ class TransportHost final : public TransportEvents {
     if (refuse) return kNoConn;
     Conn* c = conns_.Acquire();
     accepted.push_back(c->handle);
+    most_live = std::max(most_live, accepted.size() - static_cast<size_t>(released));
     return c->handle;
   }
   void OnOpen(ConnId id) override { Find(id)->open = true; }
@@ -241,6 +242,7 @@ class TransportHost final : public TransportEvents {
   AcceptMode mode = AcceptMode::kRoomy;
   bool echo = true, refuse = false;
   int credit = 0, credits_spent = 0, stopped = 0, released = 0;
+  size_t most_live = 0;  // of the accepted ones
   std::vector<ConnId> accepted;
   std::vector<int> accept_errors;
   std::vector<int> released_sends;  // of the last one released

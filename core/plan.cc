@@ -61,7 +61,9 @@ Plan OfDescriptors(const PlanInput& input) {
     plan.connections_possible = kDirectSlotsMax;
     plan.binding_limit = "2^20, because --max-connections does not say more";
   }
-  plan.slots_per_shard = static_cast<uint32_t>(std::min<uint64_t>(plan.connections_possible, kDirectSlotsMax));
+  // With the spare a small cap still has a backlog for peers to wait in: that is sized by the slots.
+  plan.slots_per_shard =
+      static_cast<uint32_t>(std::min<uint64_t>(plan.connections_possible + kDirectSlotsSpare, kDirectSlotsMax));
   plan.credit = plan.connections_possible;
   plan.descriptors = plan.connections_possible + reserved;
   plan.slots = absl::StrCat("each connection takes a descriptor (the ", input.descriptor_taker, " transport), ", reserved,

@@ -30,7 +30,7 @@ struct PlanInput {
 };
 
 struct Plan {
-  uint32_t slots_per_shard;       // the most connections on one shard
+  uint32_t slots_per_shard;       // room for connections on one shard
   uint64_t connections_possible;  // on all together
   uint64_t credit;                // what all together may take in (net::Credit); 0: the shards' slots are bound enough
   uint64_t descriptors;           // for GrowDescriptorTable

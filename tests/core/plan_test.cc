@@ -61,7 +61,7 @@ TEST(Plan, DescriptorsCountForTheWholeProcessWhereEachConnectionTakesOne) {
     const Plan plan = OfEpoll({.shards = shards, .descriptors_soft = 20'000, .max_connections = 0, .listeners = 2});
     EXPECT_EQ(plan.connections_possible, 20'000u - 256);
     EXPECT_EQ(plan.credit, 20'000u - 256) << "kept exactly, whichever shards they come to";
-    EXPECT_EQ(plan.slots_per_shard, 20'000u - 256) << "all may come to one shard";
+    EXPECT_EQ(plan.slots_per_shard, 20'000u - 256 + 1024) << "all may come to one shard";
     EXPECT_EQ(plan.descriptors, 20'000u);
     EXPECT_EQ(plan.binding_limit, "RLIMIT_NOFILE 20000 for the whole process");
   }
@@ -71,7 +71,7 @@ TEST(Plan, CapBelowTheDescriptorsIsTheBindingOneAndSizesTheTable) {
   const Plan plan = OfEpoll({.shards = 3, .descriptors_soft = 20'000, .max_connections = 5000});
   EXPECT_EQ(plan.connections_possible, 5000u);
   EXPECT_EQ(plan.credit, 5000u);
-  EXPECT_EQ(plan.slots_per_shard, 5000u);
+  EXPECT_EQ(plan.slots_per_shard, 6024u);
   EXPECT_EQ(plan.descriptors, 5256u);
   EXPECT_EQ(plan.binding_limit, "--max-connections 5000");
   EXPECT_EQ(OfEpoll({.shards = 3, .descriptors_soft = 20'000, .max_connections = 19'744}).binding_limit,

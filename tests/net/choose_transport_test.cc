@@ -27,12 +27,23 @@ class Bent final : public core::ForwardingKernel {
     params->features &= ~features_hidden;
     return result;
   }
+  int RingEnter(io_uring* ring, unsigned to_submit, unsigned min_complete, unsigned flags,
+                __kernel_timespec* timeout) override {
+    if (enter_error != 0) return enter_error;
+    return ForwardingKernel::RingEnter(ring, to_submit, min_complete, flags, timeout);
+  }
+  int RingRegister(io_uring* ring, unsigned opcode, void* arg, unsigned count) override {
+    if (register_error != 0) return register_error;
+    return ForwardingKernel::RingRegister(ring, opcode, arg, count);
+  }
   void RingExit(io_uring* ring) override {
     ++exits;
     ForwardingKernel::RingExit(ring);
   }
 
   int setup_error = 0;
+  int enter_error = 0;
+  int register_error = 0;
   unsigned features_hidden = 0;
   int setups = 0;
   int exits = 0;
@@ -85,6 +96,21 @@ TEST(ChooseTransport, AutoFallsBackToEpollAndSaysWhy) {
     EXPECT_EQ(choice->provider->kind(), TransportKind::kEpoll);
     EXPECT_THAT(choice->note, AllOf(HasSubstr("io_uring is not used, epoll serves: "), HasSubstr(refusal.cause),
                                     HasSubstr(refusal.remedy), HasSubstr("--transport=epoll"), Not(HasSubstr("\n"))));
+  }
+}
+
+// A filter that lets only some of the calls through is found out before a shard depends on them.
+TEST(ChooseTransport, RefusedEnterOrRegisterIsARefusal) {
+  for (const bool enter : {true, false}) {
+    for (const int error : {EPERM, ENOSYS}) {
+      Bent kernel;
+      if (const auto best = uring::ProbeUring(&kernel); !best.ok()) GTEST_SKIP() << best.status();
+      (enter ? kernel.enter_error : kernel.register_error) = -error;
+      const auto choice = ChooseTransport(&kernel, std::nullopt);
+      ASSERT_TRUE(choice.ok()) << choice.status();
+      EXPECT_EQ(choice->provider->kind(), TransportKind::kEpoll);
+      EXPECT_THAT(choice->note, HasSubstr(enter ? "io_uring_enter is refused" : "io_uring_register is refused"));
+    }
   }
 }
 

@@ -339,7 +339,10 @@ TEST_P(UnixListener, StandsBesideTcp) {
   EXPECT_EQ(daemon.AwaitExit(), kExitFinished);
 }
 
-INSTANTIATE_TEST_SUITE_P(Worlds, UnixListener, scenario::EveryWorld(), scenario::WorldName());
+INSTANTIATE_TEST_SUITE_P(Worlds, UnixListener, ::testing::Values(scenario::World{net::TransportKind::kUring},
+                                           scenario::World{net::TransportKind::kUringBase},
+                                           scenario::World{net::TransportKind::kEpoll}),
+                         scenario::WorldName());
 
 // What needs no transport.
 

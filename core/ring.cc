@@ -23,7 +23,11 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(Kernel* kernel, const Options& 
   self->open_ = true;
 
   RingFeatures& features = self->features_;
-  features.modern = (params.features & uapi::kFeatRecvSendBundle) != 0;
+  // Before 6.13, which has no feature bit of its own, a ring frees its direct descriptors in the order in which requests
+  // began to use the table: one idle connection's receive keeps every later connection from its FIN and its memory
+  // ("io_uring/rsrc: get rid of per-ring io_rsrc_node list", 7029acd8a950).
+  constexpr uint32_t kModern = uapi::kFeatRecvSendBundle | uapi::kFeatRwAttr;
+  features.modern = (params.features & kModern) == kModern;
   features.no_iowait = (params.features & uapi::kFeatNoIowait) != 0;
   features.registered_ring = true;  // any kernel that is new enough for DEFER_TASKRUN
   features.fd_install = features.modern;

@@ -13,7 +13,7 @@
 namespace mooring::core {
 
 struct RingFeatures {
-  bool modern = false;           // 6.10: direct descriptors, bounded multishot receive. Fallback: plain, one-shot
+  bool modern = false;           // 6.14: direct descriptors, bounded multishot receive. Fallback: plain, one-shot
   bool no_iowait = false;        // 6.15: a sleeping ring does not show as iowait. Fallback: it does
   bool registered_ring = false;  // 5.18: enter by a registered index. Fallback: by descriptor
   bool fd_install = false;       // 6.8: half-close by FIXED_FD_INSTALL. Fallback: the SHUTDOWN operation

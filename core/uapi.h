@@ -9,6 +9,7 @@ namespace mooring::core::uapi {
 
 // Features (io_uring_params.features).
 inline constexpr uint32_t kFeatRecvSendBundle = 1u << 14;  // 6.10: our sign for "multishot receive is bounded"
+inline constexpr uint32_t kFeatRwAttr = 1u << 16;  // 6.14: our sign for "a direct descriptor closes when it is closed"
 inline constexpr uint32_t kFeatNoIowait = 1u << 17;        // 6.15
 
 // io_uring_enter flags.

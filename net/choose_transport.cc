@@ -41,7 +41,7 @@ absl::StatusOr<TransportChoice> ChooseTransport(core::Kernel* kernel, std::optio
   }
   if (asked == TransportKind::kUring && *best == TransportKind::kUringBase) {
     return absl::FailedPreconditionError(
-        "--transport=io_uring: this kernel's io_uring is older than Linux 6.10 (uname -r tells); --transport=io_uring-base "
+        "--transport=io_uring: this kernel's io_uring is older than Linux 6.14 (uname -r tells); --transport=io_uring-base "
         "works with it, and --transport=auto chooses it by itself");
   }
   return TransportChoice{MakeProvider(kernel, asked.value_or(*best)), ""};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ChooseTransport: the transport that a process gets, from what --transport asks for and what the kernel allows.
 //
-//   auto:  io_uring ─ kernel before 6.10 ─> io_uring-base ─ refused ─> epoll, and a note says why
+//   auto:  io_uring ─ kernel before 6.14 ─> io_uring-base ─ refused ─> epoll, and a note says why
 //
 // "Refused" is a decision about this machine (EPERM, ENOSYS, a seccomp filter, a kernel that is too old); epoll serves
 // as well there. Want of memory or descriptors is not one: it would meet the other shards or epoll's connections next,

@@ -133,7 +133,7 @@ class Transport : public core::EventPort {
 };
 
 enum class TransportKind : uint8_t {
-  kUring,      // Linux 6.10 or newer: direct descriptors, multishot receive
+  kUring,      // Linux 6.14 or newer: direct descriptors, multishot receive
   kUringBase,  // Linux 6.1 or newer: plain descriptors, one-shot receive
   kEpoll,      // any Linux
 };

@@ -143,7 +143,7 @@ std::string HelpText() {
       "  --cpus=0-3,8                      CPUs to run on, one shard (thread) each; default: all this process may use\n"
       "  --shards=N                        number of shards; more than CPUs is allowed, and holds more connections\n"
       "  --transport=auto|io_uring|io_uring-base|epoll\n"
-      "                                    what moves the bytes. io_uring needs Linux 6.10, io_uring-base 6.1, epoll any;\n"
+      "                                    what moves the bytes. io_uring needs Linux 6.14, io_uring-base 6.1, epoll any;\n"
       "                                    auto takes the first of them that works, and says so when that is epoll\n"
       "  --max-connections=N               at most so many connections; further peers wait in the backlog\n"
       "  --drain-deadline=SECONDS          after SIGTERM or SIGINT, how long connections may take to end (30)\n"

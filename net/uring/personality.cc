@@ -22,9 +22,9 @@ absl::Status CheckPersonality(core::Ring* ring, TransportKind kind) {
   }
   if (ring->features().modern) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      "this kernel's io_uring is older than Linux 6.10, where one flooding peer can starve all others of a multishot "
-      "receive, or its 'modern' feature is switched off; use --transport=io_uring-base (or auto), or run 6.10 or newer "
-      "(Debian 12: apt install -t bookworm-backports linux-image-amd64)");
+      "this kernel's io_uring is older than Linux 6.14 (before 6.10 one flooding peer can starve all others of a "
+      "multishot receive, before 6.13 one idle peer keeps closed direct descriptors from being freed), or its 'modern' "
+      "feature is switched off; use --transport=io_uring-base (or auto), or run 6.14 or newer");
 }
 
 }  // namespace mooring::net::uring

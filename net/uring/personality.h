@@ -2,7 +2,7 @@
 // Personality: which of its two ways the io_uring transport can go on a ring. One bool decides, there is no cross
 // product:
 //
-//   kUring      6.10: direct descriptors, multishot accept and receive, questions to sockets by URING_CMD
+//   kUring      6.14: direct descriptors, multishot accept and receive, questions to sockets by URING_CMD
 //   kUringBase  6.1: plain descriptors, multishot accept, one-shot receive (a multishot one takes all there is before
 //               another connection gets its turn), questions by system calls. Works on newer kernels too
 //

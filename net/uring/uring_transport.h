@@ -14,7 +14,8 @@
 //
 // Threads:  the shard's; Wake from any.
 // Owns:     the ring, its connections' descriptors, the receive group, its listeners' descriptors.
-// Kernel:   kUring 6.10: bounded multishot receive, ACCEPT_DONTWAIT, FIXED_FD_INSTALL, socket commands. kUringBase 6.1.
+// Kernel:   kUring 6.14: bounded multishot receive, ACCEPT_DONTWAIT, FIXED_FD_INSTALL, socket commands (6.10), direct
+//           descriptors that close at once (6.13, which no feature bit tells). kUringBase 6.1.
 #ifndef MOORING_NET_URING_URING_TRANSPORT_H_
 #define MOORING_NET_URING_URING_TRANSPORT_H_
 

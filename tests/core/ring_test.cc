@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/ring.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <liburing.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <deque>
@@ -233,7 +236,7 @@ TEST_F(RingTest, FeaturesAreWhatTheKernelSays) {
   ASSERT_EQ(io_uring_queue_init_params(4, &raw, &params), 0);
   io_uring_queue_exit(&raw);
   auto ring = Open(kSmall);
-  EXPECT_EQ(ring->features().modern, (params.features >> 14 & 1) != 0);
+  EXPECT_EQ(ring->features().modern, (params.features >> 16 & 1) != 0);
   EXPECT_EQ(ring->features().no_iowait, (params.features >> 17 & 1) != 0);
   EXPECT_EQ(ring->features().registered_ring, kernel_.registered == 1);
   ring->Enter(0, 0);
@@ -275,8 +278,32 @@ TEST_F(RingTest, ARefusedOpenClosesItsRingAndUnregistersNobodys) {
   EXPECT_EQ(kernel_.unregistered, 0);
 }
 
-TEST_F(RingTest, AKernelOlderThan610IsNotModernAndWorks) {
-  kernel_.features_hidden = uapi::kFeatRecvSendBundle | uapi::kFeatNoIowait;
+// Otherwise one idle connection keeps every later one from its FIN.
+TEST_F(RingTest, ModernFreesAClosedDirectDescriptorWhileAnotherHasARequest) {
+  auto ring = Open(kSmall);
+  if (!ring->features().modern) GTEST_SKIP() << "SKIPPED: this kernel is older than 6.14";
+  int idle[2];
+  int closed[2];
+  ASSERT_EQ(pipe2(idle, O_CLOEXEC | O_NONBLOCK), 0);
+  ASSERT_EQ(pipe2(closed, O_CLOEXEC | O_NONBLOCK), 0);
+  int table[] = {idle[0], closed[1]};
+  ASSERT_EQ(ring->Register(IORING_REGISTER_FILES, table, 2), 0);
+  close(closed[1]);
+  io_uring_sqe* sqe = ring->NextSqe();
+  io_uring_prep_poll_add(sqe, 0, POLLIN);
+  sqe->flags |= IOSQE_FIXED_FILE;
+  sqe = ring->NextSqe();
+  io_uring_prep_close_direct(sqe, 1);
+  sqe->user_data = 1;
+  EXPECT_EQ(Take(ring.get(), 1), std::vector<uint64_t>{1});
+  // Only its absence takes the seconds.
+  pollfd end = {closed[0], POLLIN, 0};
+  EXPECT_EQ(poll(&end, 1, 5'000), 1) << "the closed one is not freed while the idle one waits";
+  for (const int fd : {idle[0], idle[1], closed[0]}) close(fd);
+}
+
+TEST_F(RingTest, AKernelOlderThan614IsNotModernAndWorks) {
+  kernel_.features_hidden = uapi::kFeatRwAttr | uapi::kFeatNoIowait;
   auto ring = Open(kSmall);
   ASSERT_NE(ring, nullptr);
   EXPECT_EQ(ring->features().ToString(), "registered_ring");

@@ -150,9 +150,9 @@ TEST(ChooseTransport, EpollAskedForByNameTouchesNoRing) {
   EXPECT_EQ(kernel.setups, 0);
 }
 
-TEST(ChooseTransport, BeforeLinux610ItIsBase) {
+TEST(ChooseTransport, BeforeLinux614ItIsBase) {
   Bent kernel;
-  kernel.features_hidden = core::uapi::kFeatRecvSendBundle;
+  kernel.features_hidden = core::uapi::kFeatRwAttr;
   if (const auto best = uring::ProbeUring(&kernel); !best.ok()) GTEST_SKIP() << best.status();
   for (const std::optional<TransportKind> asked : {std::optional<TransportKind>(), {TransportKind::kUringBase}}) {
     const auto choice = ChooseTransport(&kernel, asked);
@@ -161,7 +161,7 @@ TEST(ChooseTransport, BeforeLinux610ItIsBase) {
     EXPECT_EQ(choice->note, "");
   }
   EXPECT_THAT(ErrorOf(&kernel, TransportKind::kUring),
-              AllOf(HasSubstr("--transport=io_uring: "), HasSubstr("6.10"), HasSubstr("--transport=io_uring-base")));
+              AllOf(HasSubstr("--transport=io_uring: "), HasSubstr("6.14"), HasSubstr("--transport=io_uring-base")));
 }
 
 TEST(ChooseTransport, BaseIsToBeHadOnNewerKernelsToo) {

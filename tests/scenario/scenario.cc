@@ -26,7 +26,7 @@ std::string Lacks(net::TransportKind transport) {
   if (transport == net::TransportKind::kEpoll) return {};
   static const absl::StatusOr<net::TransportKind> uring = net::uring::ProbeUring(core::RealKernel());
   if (!uring.ok()) return std::string(uring.status().message());
-  if (transport == net::TransportKind::kUring && *uring != transport) return "needs Linux 6.10 or newer";
+  if (transport == net::TransportKind::kUring && *uring != transport) return "needs Linux 6.14 or newer";
   return {};
 }
 

@@ -75,7 +75,7 @@ class OldRing {
 
 TEST(SimKernel61, LacksWhatCameLater) {
   OldRing old;
-  EXPECT_EQ(old.features & (core::uapi::kFeatRecvSendBundle | core::uapi::kFeatNoIowait), 0u);
+  EXPECT_EQ(old.features & (core::uapi::kFeatRecvSendBundle | core::uapi::kFeatRwAttr | core::uapi::kFeatNoIowait), 0u);
   EXPECT_NE(old.features & IORING_FEAT_EXT_ARG, 0u);
   EXPECT_EQ(old.Enter(0, core::uapi::kEnterNoIowait), -EINVAL);
 

@@ -14,7 +14,9 @@ namespace mooring::sim {
 uint32_t SimRing::Features(KernelAge age) {
   constexpr uint32_t kBoth = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |
                              IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG | IORING_FEAT_RSRC_TAGS | IORING_FEAT_CQE_SKIP;
-  return age == KernelAge::k6_1 ? kBoth : kBoth | core::uapi::kFeatRecvSendBundle | core::uapi::kFeatNoIowait;
+  return age == KernelAge::k6_1
+             ? kBoth
+             : kBoth | core::uapi::kFeatRecvSendBundle | core::uapi::kFeatRwAttr | core::uapi::kFeatNoIowait;
 }
 
 SimRing::SimRing(Choices* choices, SimNetwork* network, DescriptorTable* descriptors, KernelAge age,

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,8 +29,8 @@ sockaddr_in Loopback(uint16_t port) {
 
 class RealClient final : public Client {
  public:
-  explicit RealClient(uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    const sockaddr_in to = Loopback(port);
+  template <class A>
+  explicit RealClient(const A& to) : fd_(socket(reinterpret_cast<const sockaddr&>(to).sa_family, SOCK_STREAM, 0)) {
     const timeval wait = {.tv_sec = 2, .tv_usec = 0};
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     (void)!connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
@@ -74,7 +75,14 @@ class RealClient final : public Client {
 class Real final : public Machine {
  public:
   core::Kernel* kernel() override { return core::RealKernel(); }
-  std::unique_ptr<Client> Connect(uint16_t port) override { return std::make_unique<RealClient>(port); }
+  std::unique_ptr<Client> Connect(uint16_t port) override { return std::make_unique<RealClient>(Loopback(port)); }
+  std::unique_ptr<Client> ConnectUnix(const std::string& path) override {
+    sockaddr_un to = {};
+    to.sun_family = AF_UNIX;
+    path.copy(to.sun_path, sizeof(to.sun_path) - 1);
+    return std::make_unique<RealClient>(to);
+  }
+  void Unlink(const std::string& path) override { unlink(path.c_str()); }
   void Settle() override {}  // loopback delivers inside the call that sends
   void AllowFullTable(core::Ring*) override {}
   void LimitDescriptors(bool on) override {
@@ -129,16 +137,19 @@ class Simulated final : public Machine {
  public:
   Simulated(uint64_t seed, bool calm) : kernel_(seed, &clock_, calm ? Mood::kCalm : Mood::kSeeded) {}
   core::Kernel* kernel() override { return &kernel_; }
-  std::unique_ptr<Client> Connect(uint16_t port) override {
-    SimPeer* peer = kernel_.Connect("127.0.0.1:" + std::to_string(port));
-    kernel_.network().DeliverAll();
-    return std::make_unique<SimClient>(&kernel_, peer);
-  }
+  std::unique_ptr<Client> Connect(uint16_t port) override { return NewClient("127.0.0.1:" + std::to_string(port)); }
+  std::unique_ptr<Client> ConnectUnix(const std::string& path) override { return NewClient("unix:" + path); }
+  void Unlink(const std::string& path) override { kernel_.network().Unlink(path); }
   void Settle() override { kernel_.network().DeliverAll(); }
   void AllowFullTable(core::Ring*) override { kernel_.last_entered()->AllowFullTable(); }
   void LimitDescriptors(bool on) override { kernel_.descriptors().set_limit(on ? 0 : 1 << 20); }
 
  private:
+  std::unique_ptr<SimClient> NewClient(const std::string& to) {
+    SimPeer* peer = kernel_.Connect(to);
+    kernel_.network().DeliverAll();
+    return std::make_unique<SimClient>(&kernel_, peer);
+  }
   core::ManualClock clock_{1'000'000'000};
   SimKernel kernel_;
 };

@@ -37,6 +37,8 @@ class Machine {
   virtual ~Machine() = default;
   virtual core::Kernel* kernel() = 0;
   virtual std::unique_ptr<Client> Connect(uint16_t port) = 0;
+  virtual std::unique_ptr<Client> ConnectUnix(const std::string& path) = 0;
+  virtual void Unlink(const std::string& path) = 0;  // of a Unix socket; both have a name space of their own
   virtual void Settle() = 0;                 // everything under way arrives
   virtual void AllowFullTable(core::Ring*) = 0;
   virtual void LimitDescriptors(bool on) = 0;  // no further descriptor is to be had

@@ -42,7 +42,7 @@ SimRing::Outcome SimRing::Connect(Request* request, bool first) {
   if (socket == nullptr) return Done(-ENOTSOCK);
   if (first) {
     const auto* to = reinterpret_cast<const sockaddr*>(sqe.addr);
-    if (sqe.addr2 < sizeof(sa_family_t)) return Done(-EINVAL);
+    if (sqe.addr2 < sizeof(sa_family_t) || (socket->is_unix() && to->sa_family != AF_UNIX)) return Done(-EINVAL);
     if (to->sa_family == AF_UNSPEC) return Done(socket->Disconnect());
     const SimAddress address = SimAddress::FromSockaddr(to, static_cast<socklen_t>(sqe.addr2));
     if (address.family == AF_UNSPEC) return Done(-EAFNOSUPPORT);
@@ -135,6 +135,7 @@ SimRing::Outcome SimRing::Command(Request* request) {
   SimSocket* socket = Socket(*request);
   if (socket == nullptr || old()) return Done(-EOPNOTSUPP);
   if (sqe.cmd_op == core::uapi::kSocketOutQueue) {
+    if (socket->is_unix()) return Done(-EOPNOTSUPP);  // it has no ioctl of its own
     return Done(socket->state() == SimSocket::State::kListening ? -EINVAL : static_cast<int>(socket->out_queue()));
   }
   if (sqe.cmd_op != core::uapi::kSocketGetOption) choices_->Fail("socket command %u is not simulated", sqe.cmd_op);

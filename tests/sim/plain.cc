@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <utility>
@@ -15,6 +16,13 @@ sockaddr_in Loopback(uint16_t port) {
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+sockaddr_un UnixAddress(std::string_view path) {
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
   return address;
 }
 
@@ -33,6 +41,7 @@ std::string EventNames(uint32_t events) {
 
 Plain::~Plain() {
   for (const int fd : open_) kernel().Close(fd);
+  for (const std::string& path : paths_) machine_->Unlink(path);
 }
 
 int Plain::Listen(uint16_t* port, int backlog) {
@@ -47,7 +56,7 @@ int Plain::Listen(uint16_t* port, int backlog) {
   return fd;
 }
 
-int Plain::Socket() { return Keep(kernel().Socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)); }
+int Plain::Socket(int family) { return Keep(kernel().Socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0)); }
 int Plain::Epoll() { return Keep(kernel().EpollCreate()); }
 int Plain::EventFd() { return Keep(kernel().EventFd()); }
 
@@ -74,6 +83,31 @@ void Plain::Close(int fd) {
 void Plain::Connect(int fd, uint16_t port, std::string_view title) {
   const sockaddr_in to = Loopback(port);
   Note(title, kernel().Connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)));
+}
+
+int Plain::ListenUnix(std::string_view path, int backlog) {
+  const int fd = Socket(AF_UNIX);
+  paths_.emplace_back(path);
+  const sockaddr_un at = UnixAddress(path);
+  Note("bind", kernel().Bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof(at)));
+  Note("listen", kernel().Listen(fd, backlog));
+  return fd;
+}
+
+void Plain::ConnectUnix(int fd, std::string_view path, std::string_view title) {
+  const sockaddr_un to = UnixAddress(path);
+  Note(title, kernel().Connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)));
+}
+
+void Plain::Names(int fd, std::string_view title) {
+  for (const bool peer : {false, true}) {
+    sockaddr_un name = {};
+    socklen_t size = sizeof(name);
+    auto* to = reinterpret_cast<sockaddr*>(&name);
+    const int result = peer ? kernel().Peer(fd, to, &size) : kernel().Name(fd, to, &size);
+    Note(std::string(title) + (peer ? ", peer: " : ", own: ") + ErrorName(result) +
+         (result < 0 ? "" : " family " + std::to_string(name.sun_family) + " bytes " + std::to_string(size)));
+  }
 }
 
 void Plain::Unconnect(int fd, std::string_view title) {

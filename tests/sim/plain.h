@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include <cstdint>
 #include <functional>
@@ -31,7 +32,8 @@ class Plain {
 
   // Descriptors, closed at the end unless Close did.
   int Listen(uint16_t* port, int backlog = 16);  // on the loopback address, nonblocking
-  int Socket();
+  int ListenUnix(std::string_view path, int backlog = 16);  // notes bind and listen; PATH is unlinked at the end
+  int Socket(int family = AF_INET);
   int Epoll();
   int EventFd();
   int Accept(int listener);  // notes a failure
@@ -40,12 +42,14 @@ class Plain {
 
   // Each is noted with its result.
   void Connect(int fd, uint16_t port, std::string_view title);
+  void ConnectUnix(int fd, std::string_view path, std::string_view title);
   void Unconnect(int fd, std::string_view title);
   void Receive(int fd, size_t size, std::string_view title);
   void Send(int fd, std::string_view bytes, std::string_view title);
   void Error(int fd, std::string_view title);  // SO_ERROR
   void Control(int epoll, int operation, int fd, uint32_t events, uint64_t data, std::string_view title = "control");
   void Wait(int epoll, std::string_view title, int count = 16);  // without waiting; in the kernel's order
+  void Names(int fd, std::string_view title);  // of a Unix socket: its own and its peer's
   void Note(std::string line) { log_.push_back(std::move(line)); }
   void Note(std::string_view title, int result) { Note(std::string(title) + ": " + ErrorName(result)); }
   const std::vector<std::string>& log() const { return log_; }
@@ -57,6 +61,7 @@ class Plain {
   }
   Machine* const machine_;
   std::vector<int> open_;
+  std::vector<std::string> paths_;
   std::vector<std::string> log_;
 };
 

@@ -3,7 +3,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
@@ -35,11 +38,21 @@ SimAddress SimAddress::FromSockaddr(const sockaddr* from, socklen_t size) {
     result.family = AF_INET6;
     std::memcpy(result.ip.data(), &v6.sin6_addr, 16);
     result.port = ntohs(v6.sin6_port);
+  } else if (from->sa_family == AF_UNIX && size > offsetof(sockaddr_un, sun_path)) {
+    const char* path = reinterpret_cast<const sockaddr_un*>(from)->sun_path;
+    result.path.assign(path, strnlen(path, size - offsetof(sockaddr_un, sun_path)));
+    if (!result.path.empty()) result.family = AF_UNIX;  // abstract names are not simulated
   }
   return result;
 }
 
 SimAddress SimAddress::Parse(std::string_view text) {
+  if (text.substr(0, 5) == "unix:") {
+    SimAddress result;
+    result.family = AF_UNIX;
+    result.path = text.substr(5);
+    return result;
+  }
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return {};
   std::string host(text.substr(0, colon));
@@ -63,6 +76,12 @@ bool SimAddress::any() const { return ip == Any(AF_INET).ip || ip == Any(AF_INET
 
 socklen_t SimAddress::ToSockaddr(sa_family_t as, sockaddr_storage* to) const {
   *to = {};
+  if (as == AF_UNIX) {
+    auto* un = reinterpret_cast<sockaddr_un*>(to);
+    un->sun_family = AF_UNIX;
+    std::memcpy(un->sun_path, path.data(), std::min(path.size(), sizeof(un->sun_path) - 1));
+    return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + (path.empty() ? 0 : path.size() + 1));
+  }
   if (as == AF_INET) {
     auto* v4 = reinterpret_cast<sockaddr_in*>(to);
     v4->sin_family = AF_INET;
@@ -80,6 +99,7 @@ socklen_t SimAddress::ToSockaddr(sa_family_t as, sockaddr_storage* to) const {
 std::string SimAddress::ToString() const {
   char host[INET6_ADDRSTRLEN] = "?";
   if (family == AF_UNSPEC) return "none";
+  if (family == AF_UNIX) return "unix:" + path;
   if (mapped()) {
     inet_ntop(AF_INET, ip.data() + 12, host, sizeof(host));
     return std::string(host) + ":" + std::to_string(port);

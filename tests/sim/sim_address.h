@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SimAddress: an IPv4 or IPv6 address with a port, as the simulated network compares them.
+// SimAddress: an IPv4 or IPv6 address with a port, or the path of a Unix socket, as the simulated network compares them.
 //
 // IPv4 is kept in its mapped form, so that a dual-stack listener and an IPv4 peer meet in one comparison.
 //
@@ -20,9 +20,10 @@ struct SimAddress {
   sa_family_t family = AF_UNSPEC;
   std::array<uint8_t, 16> ip = {};
   uint16_t port = 0;
+  std::string path = {};  // AF_UNIX; empty: unnamed
 
   static SimAddress FromSockaddr(const sockaddr* from, socklen_t size);  // AF_UNSPEC for what it does not know
-  static SimAddress Parse(std::string_view text);                        // "127.0.0.1:80", "[::1]:80"; else AF_UNSPEC
+  static SimAddress Parse(std::string_view text);  // "127.0.0.1:80", "[::1]:80", "unix:/a"; else AF_UNSPEC
   static SimAddress Any(sa_family_t family);
 
   bool any() const;     // the wildcard, of either family

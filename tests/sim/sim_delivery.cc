@@ -54,6 +54,19 @@ void SimSocket::Deliver() {
 
 void SimSocket::DeliverBytes() {
   const std::shared_ptr<SimSocket> to = peer_;
+  if (is_unix()) {  // the writer that sleeps in its call goes on
+    const size_t room = to->receive_buffer_ - to->readable();
+    const size_t bytes = network_->choices().Segment(std::min(outgoing_.size() - outgoing_sent_, room));
+    to->incoming_.append(outgoing_, outgoing_sent_, bytes);
+    to->UnixQueue(bytes);
+    outgoing_sent_ += bytes;
+    if (outgoing_sent_ == outgoing_.size()) {
+      outgoing_.clear();
+      outgoing_sent_ = 0;
+    }
+    to->Told(kWakeReadable);
+    return;
+  }
   if (to->closed_by_owner_ || to->state_ == State::kClosed) {
     // Nobody will read this: the other side's kernel answers with RST (tcp_rcv_state_process).
     outgoing_.clear();
@@ -86,6 +99,17 @@ void SimSocket::DeliverBytes() {
 }
 
 void SimSocket::DeliverFin() {
+  if (is_unix()) {
+    fin_delivered_ = true;
+    if (closed_by_owner_) {
+      UnixRelease(/*never_accepted=*/false);
+    } else {
+      peer_->fin_received_ = true;
+      peer_->Told(kWakeAny);
+      Wake();
+    }
+    return;
+  }
   const std::shared_ptr<SimSocket> to = peer_;
   fin_delivered_ = true;
   to->fin_received_ = true;

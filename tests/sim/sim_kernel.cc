@@ -25,7 +25,7 @@ SimPeer* SimKernel::Connect(std::string_view to) {
   if (address.family == AF_UNSPEC) choices_.Fail("'%.*s' is not an address", static_cast<int>(to.size()), to.data());
   std::shared_ptr<SimSocket> socket = network_.NewSocket(address.family);
   peers_.push_back(std::make_unique<SimPeer>(&network_, socket));
-  socket->Connect(address);
+  socket->ConnectSleeping(address);
   return peers_.back().get();
 }
 

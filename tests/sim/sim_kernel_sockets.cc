@@ -50,7 +50,7 @@ SimSocket* SimKernel::FindSocket(int fd, int* error) {
 
 int SimKernel::Socket(int family, int type, int protocol) {
   if (const int fault = choices_.Fault(FaultSite::kSocket); fault != 0) return -fault;
-  if ((family != AF_INET && family != AF_INET6) || (type & 0xf) != SOCK_STREAM) {
+  if ((family != AF_INET && family != AF_INET6 && family != AF_UNIX) || (type & 0xf) != SOCK_STREAM) {
     choices_.Fail("socket(%d, %#x, %d) is not simulated", family, type, protocol);
   }
   return descriptors_.Install(std::make_shared<OpenFile>(network_.NewSocket(static_cast<sa_family_t>(family))));
@@ -74,6 +74,7 @@ int SimKernel::SetOption(int fd, int level, int name, const void* value, socklen
   int error = 0;
   SimSocket* socket = FindSocket(fd, &error);
   if (socket == nullptr) return error;
+  if (socket->is_unix() && level != SOL_SOCKET) return -EOPNOTSUPP;
   if (!Known(level, name)) choices_.Fail("setsockopt %d/%d is not simulated", level, name);
   if (level == SOL_SOCKET && name == SO_LINGER) {
     linger how;
@@ -129,7 +130,9 @@ int SimKernel::Peer(int fd, sockaddr* address, socklen_t* size) {
   int error = 0;
   SimSocket* socket = FindSocket(fd, &error);
   if (socket == nullptr) return error;
-  if (socket->state() != SimSocket::State::kConnected) return -ENOTCONN;
+  const bool has_peer = socket->is_unix() ? socket->remote().family != AF_UNSPEC
+                                          : socket->state() == SimSocket::State::kConnected;
+  if (!has_peer) return -ENOTCONN;
   return CopyAddress(socket->remote(), socket->family(), address, size);
 }
 
@@ -149,7 +152,7 @@ int SimKernel::Connect(int fd, const sockaddr* address, socklen_t size) {
   int error = 0;
   SimSocket* socket = FindSocket(fd, &error);
   if (socket == nullptr) return error;
-  if (size < sizeof(sa_family_t)) return -EINVAL;
+  if (size < sizeof(sa_family_t) || (socket->is_unix() && address->sa_family != AF_UNIX)) return -EINVAL;
   if (address->sa_family == AF_UNSPEC) return socket->Disconnect();
   const SimAddress to = SimAddress::FromSockaddr(address, size);
   if (to.family == AF_UNSPEC) return -EAFNOSUPPORT;
@@ -184,6 +187,7 @@ int SimKernel::OutQueue(int fd) {
   int error = 0;
   SimSocket* socket = FindSocket(fd, &error);
   if (socket == nullptr) return error;
+  if (socket->is_unix()) return -EOPNOTSUPP;
   return socket->state() == SimSocket::State::kListening ? -EINVAL : static_cast<int>(socket->out_queue());
 }
 

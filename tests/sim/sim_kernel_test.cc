@@ -39,6 +39,8 @@ struct Bed {
     explicit OwnMachine(SimKernel* k) : sim(k) {}
     core::Kernel* kernel() override { return sim; }
     std::unique_ptr<Client> Connect(uint16_t) override { return nullptr; }
+    std::unique_ptr<Client> ConnectUnix(const std::string&) override { return nullptr; }
+    void Unlink(const std::string&) override {}
     void Settle() override {}
     void AllowFullTable(core::Ring*) override {}
     void LimitDescriptors(bool) override {}

@@ -117,6 +117,11 @@ uint16_t SimNetwork::FreePort(const SimSocket& socket, SimAddress address) {
 }
 
 int SimNetwork::Bind(SimSocket* socket, SimAddress address) {
+  if (socket->is_unix()) {
+    if (!paths_.emplace(address.path, socket->weak_from_this()).second) return -EADDRINUSE;
+    socket->local_ = address;
+    return 0;
+  }
   if (address.port == 0) {
     address.port = FreePort(*socket, address);
     if (address.port == 0) return -EADDRINUSE;
@@ -145,6 +150,10 @@ void SimNetwork::Unbind(SimSocket* socket) {
 
 // A SYN arrives: one listener of the most fitting group takes it, by the seed instead of a hash of the addresses.
 void SimNetwork::RouteSyn(SimSocket* from) {
+  if (from->is_unix()) {
+    RouteUnix(from);
+    return;
+  }
   std::vector<SimSocket*> exact, wild;
   for (SimSocket* other : bound_) {
     if (other->state() != SimSocket::State::kListening || other->local_.port != from->remote_.port) continue;
@@ -168,18 +177,41 @@ void SimNetwork::RouteSyn(SimSocket* from) {
     listener->parked_.push_back(from->weak_from_this());
     return;
   }
-  const std::shared_ptr<SimSocket> child = NewSocket(listener->family());
+  MakeChild(listener, from);
+  ++listener->half_open_;
+  from->handshake_ = SimSocket::Handshake::kAck;
+  from->Wake();
+}
+
+std::shared_ptr<SimSocket> SimNetwork::MakeChild(SimSocket* listener, SimSocket* from) {
+  std::shared_ptr<SimSocket> child = NewSocket(listener->family());
   child->options_ = listener->options_;
   child->local_ = from->remote_;
   child->remote_ = from->local_;
+  child->remote_.family = child->family();  // unnamed, of a Unix socket
   child->state_ = SimSocket::State::kConnected;
   child->listener_ = listener->weak_from_this();
   child->peer_ = from->shared_from_this();
-  ++listener->half_open_;
   from->peer_ = child;
   from->state_ = SimSocket::State::kConnected;
-  from->handshake_ = SimSocket::Handshake::kAck;
-  from->Wake();
+  from->handshake_ = SimSocket::Handshake::kNone;
+  return child;
+}
+
+int SimNetwork::Rename(const std::string& from, const std::string& to) {
+  const auto found = paths_.find(from);
+  if (found == paths_.end()) return -ENOENT;
+  paths_[to] = found->second;
+  paths_.erase(from);
+  return 0;
+}
+
+std::shared_ptr<SimSocket> SimNetwork::FindPath(const std::string& path, int* error) {
+  const auto found = paths_.find(path);
+  std::shared_ptr<SimSocket> listener = found == paths_.end() ? nullptr : found->second.lock();
+  *error = found == paths_.end() ? -ENOENT : -ECONNREFUSED;
+  if (listener == nullptr || listener->state_ != SimSocket::State::kListening || listener->read_shut_) return nullptr;
+  return listener;
 }
 
 }  // namespace mooring::sim

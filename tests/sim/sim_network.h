@@ -8,10 +8,12 @@
 #ifndef MOORING_TESTS_SIM_SIM_NETWORK_H_
 #define MOORING_TESTS_SIM_SIM_NETWORK_H_
 
+#include <cerrno>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/clock.h"
@@ -44,6 +46,10 @@ class SimNetwork {
   Choices& choices() { return *choices_; }
   core::Clock& clock() { return *clock_; }
 
+  // A path of a Unix socket stays when its socket is closed, until somebody unlinks it: 0 or -ENOENT.
+  int Unlink(const std::string& path) { return paths_.erase(path) == 1 ? 0 : -ENOENT; }
+  int Rename(const std::string& from, const std::string& to);
+
  private:
   friend class SimSocket;
   void Touch(SimSocket* socket);  // it may have something to deliver now
@@ -53,6 +59,10 @@ class SimNetwork {
   bool Conflicts(const SimSocket& a, const SimAddress& address, const SimSocket& b) const;
   uint16_t FreePort(const SimSocket& socket, SimAddress address);
   void RouteSyn(SimSocket* from);
+  // The listener at a path, or null with -ENOENT or -ECONNREFUSED.
+  std::shared_ptr<SimSocket> FindPath(const std::string& path, int* error);
+  void RouteUnix(SimSocket* from);
+  std::shared_ptr<SimSocket> MakeChild(SimSocket* listener, SimSocket* from);
 
   Choices* const choices_;
   core::Clock* const clock_;
@@ -60,6 +70,7 @@ class SimNetwork {
   std::vector<std::function<void()>> deferred_;
   std::multimap<core::Nanos, std::function<void()>> timers_;
   std::vector<SimSocket*> bound_;
+  std::map<std::string, std::weak_ptr<SimSocket>> paths_;
   std::vector<std::weak_ptr<SimSocket>> all_;
   uint16_t next_port_ = 32768;
 };

@@ -36,11 +36,11 @@ int SimSocket::Listen(int backlog) {
     backlog_ = backlog;
     return 0;
   }
-  if (state_ == State::kIdle) {
+  if (state_ == State::kIdle && !is_unix()) {
     if (const int result = Bind(SimAddress::Any(family_)); result < 0) return result;
   }
   if (state_ != State::kBound) return -EINVAL;
-  if (const int result = network_->CheckListen(this); result < 0) return result;
+  if (const int result = is_unix() ? 0 : network_->CheckListen(this); result < 0) return result;
   state_ = State::kListening;
   backlog_ = backlog;
   return 0;
@@ -65,14 +65,19 @@ int SimSocket::Accept(std::shared_ptr<SimSocket>* accepted) {
 }
 
 int SimSocket::Connect(const SimAddress& to) {
+  if (is_unix()) return UnixConnect(to);
+  return ConnectSleeping(to);
+}
+
+int SimSocket::ConnectSleeping(const SimAddress& to) {
   if (connect_untold_) return ConnectAgain();
   if (state_ == State::kConnected) return -EISCONN;
   if (state_ == State::kListening) return -EISCONN;
-  if (state_ == State::kIdle || local_.port == 0) {
+  if (!is_unix() && (state_ == State::kIdle || local_.port == 0)) {
     SimAddress local = SimAddress::Any(family_);
     if (const int result = network_->Bind(this, local); result < 0) return result;
   }
-  if (local_.any()) local_.ip = to.ip;  // loopback: a machine that talks to itself
+  if (!is_unix() && local_.any()) local_.ip = to.ip;  // loopback: a machine that talks to itself
   remote_ = to;
   state_ = State::kConnecting;
   error_ = 0;
@@ -98,6 +103,7 @@ int SimSocket::ConnectResult() {
 
 // tcp_disconnect().
 int SimSocket::Disconnect() {
+  if (is_unix()) return -EINVAL;
   if (state_ == State::kListening) {
     StopListening();
   } else if (state_ == State::kConnecting) {
@@ -120,18 +126,10 @@ int SimSocket::Disconnect() {
 
 // tcp_recvmsg_locked(): bytes, then the end, then an error (told once), then what shutdown and state say.
 int SimSocket::Receive(void* to, size_t size) {
+  if (is_unix()) return UnixReceive(to, size);
   if (state_ == State::kListening || state_ == State::kIdle || state_ == State::kBound) return -ENOTCONN;
   if (readable() > 0) {
-    const size_t taken = std::min(size, readable());
-    CopyToUser(to, incoming_.data() + incoming_read_, taken);
-    incoming_read_ += taken;
-    if (incoming_read_ == incoming_.size()) {
-      incoming_.clear();
-      incoming_read_ = 0;
-    } else if (incoming_read_ > (64 << 10)) {
-      incoming_.erase(0, incoming_read_);
-      incoming_read_ = 0;
-    }
+    const size_t taken = Copy(to, size);
     if (peer_ != nullptr) network_->Touch(peer_.get());  // the window opened
     return static_cast<int>(taken);
   }
@@ -142,8 +140,23 @@ int SimSocket::Receive(void* to, size_t size) {
   return -EAGAIN;
 }
 
+size_t SimSocket::Copy(void* to, size_t size) {
+  const size_t taken = std::min(size, readable());
+  CopyToUser(to, incoming_.data() + incoming_read_, taken);
+  incoming_read_ += taken;
+  if (incoming_read_ == incoming_.size()) {
+    incoming_.clear();
+    incoming_read_ = 0;
+  } else if (incoming_read_ > (64 << 10)) {
+    incoming_.erase(0, incoming_read_);
+    incoming_read_ = 0;
+  }
+  return taken;
+}
+
 // tcp_sendmsg_locked() and sk_stream_error().
 int SimSocket::Send(const iovec* pieces, size_t count) {
+  if (is_unix()) return UnixSend(pieces, count);
   if (error_ != 0) return TakeError();
   if (write_shut_ || state_ == State::kIdle || state_ == State::kBound || state_ == State::kListening ||
       state_ == State::kClosed) {
@@ -168,6 +181,7 @@ int SimSocket::Send(const iovec* pieces, size_t count) {
 }
 
 int SimSocket::Shutdown(int how) {
+  if (is_unix()) return UnixShutdown(how);
   if (state_ == State::kListening) {
     if (how == SHUT_WR) return 0;
     read_shut_ = true;
@@ -221,6 +235,7 @@ bool SimSocket::Writable() const {
 
 // tcp_poll().
 uint32_t SimSocket::Ready() const {
+  if (is_unix()) return UnixReady();
   uint32_t events = 0;
   if (state_ == State::kListening) return accepted_.empty() && !read_shut_ ? 0 : POLLIN | POLLRDNORM;
   const bool read_end = read_shut_ || fin_received_;
@@ -269,6 +284,16 @@ void SimSocket::OnLastClose() {
     StopListening();
     return;
   }
+  if (is_unix()) {
+    if (peer_ == nullptr) {
+      state_ = State::kClosed;
+      return;
+    }
+    fin_queued_ = outgoing_.size() > outgoing_sent_;  // its writer writes that first
+    if (fin_queued_) network_->Touch(this);
+    else UnixRelease(/*never_accepted=*/false);
+    return;
+  }
   if (state_ == State::kConnecting) {
     if (handshake_ == Handshake::kAck) SendReset();
     state_ = State::kClosed;
@@ -286,6 +311,14 @@ void SimSocket::OnLastClose() {
 }
 
 void SimSocket::Abort() {
+  if (is_unix()) {
+    closed_by_owner_ = true;
+    outgoing_.clear();
+    outgoing_sent_ = 0;
+    if (peer_ != nullptr) UnixRelease(/*never_accepted=*/listener_.lock() != nullptr);
+    state_ = State::kClosed;
+    return;
+  }
   if (state_ == State::kConnected && !finished()) SendReset();
   state_ = State::kClosed;
   closed_by_owner_ = true;

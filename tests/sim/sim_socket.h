@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// SimSocket: one TCP socket of the simulated machine, a server's, a peer's, or a listener.
+// SimSocket: one stream socket of the simulated machine, TCP or Unix: a server's, a peer's, or a listener.
 //
 //   idle -> bound -> listening                       incoming: delivered by the network, not read yet
 //    └────────└────> connecting -> connected -> closed     outgoing: taken from the writer, not delivered yet
 //
 // What a sender wrote stays in `outgoing` until the network delivers a piece of it into the other side's `incoming`;
 // this is also the acknowledgement. FIN follows the last byte. RST overtakes bytes, as many as the seed says. Results
-// and their order follow Linux's net/ipv4/tcp.c; RULES.md names the places.
+// and their order follow Linux's net/ipv4/tcp.c; RULES.md names the places. On a Unix socket (net/unix/af_unix.c) what is
+// written is with the reader at once, except that a peer's writer, which may be told to write more than there is room for,
+// is taken to sleep in its call: what it has not written yet is its `outgoing`.
 //
 // Threads:  one.
 // Owns:     its bytes; two connected sockets share each other until the link is broken.
@@ -41,7 +43,8 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   int Bind(const SimAddress& address);
   int Listen(int backlog);
   int Accept(std::shared_ptr<SimSocket>* accepted);  // -EAGAIN when nobody is there
-  int Connect(const SimAddress& to);                 // -EINPROGRESS
+  int Connect(const SimAddress& to);                 // -EINPROGRESS; Unix: 0, or -errno
+  int ConnectSleeping(const SimAddress& to);         // -EINPROGRESS: a peer that sleeps in connect(2) until it is done
   int Disconnect();                                  // connect(2) with AF_UNSPEC
   int ConnectResult();                               // after Connect: 0, -errno, or -EINPROGRESS
   int ConnectAgain();                                // connect(2) once more, on a socket that has begun to
@@ -57,6 +60,7 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
 
   State state() const { return state_; }
   sa_family_t family() const { return family_; }
+  bool is_unix() const { return family_ == AF_UNIX; }
   const SimAddress& local() const { return local_; }
   const SimAddress& remote() const { return remote_; }  // AF_UNSPEC when there is none
   size_t readable() const { return incoming_.size() - incoming_read_; }
@@ -91,6 +95,16 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   void BreakLink();
   void Told(uint32_t key);  // wakes who waits; the seed may have it told once more, later
   void StopListening();
+  // The same of a Unix socket.
+  int UnixConnect(const SimAddress& to);
+  int UnixReceive(void* to, size_t size);
+  int UnixSend(const iovec* pieces, size_t count);
+  int UnixShutdown(int how);
+  uint32_t UnixReady() const;
+  bool UnixWritable() const;
+  void UnixQueue(size_t size);  // the last bytes of `incoming` came as one buffer
+  void UnixRelease(bool never_accepted);
+  size_t Copy(void* to, size_t size);  // out of `incoming`
   bool finished() const { return fin_delivered_ && fin_received_; }
   size_t Room() const;  // for bytes of this side's writer
   bool Writable() const;
@@ -109,6 +123,10 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   size_t outgoing_sent_ = 0;
   size_t send_buffer_;
   size_t receive_buffer_;
+
+  std::deque<size_t> unix_buffers_;  // bytes of each buffer in `incoming`; freed when it is read to its end
+  size_t unix_partly_read_ = 0;      // of the first
+  size_t unix_queued_ = 0;           // all of them, read or not
 
   Handshake handshake_ = Handshake::kNone;
   int error_ = 0;                 // the kernel's sk_err: told once

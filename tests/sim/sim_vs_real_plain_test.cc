@@ -2,6 +2,8 @@
 // Rings over plain descriptors on both kernels: what the base personality does.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -123,6 +125,43 @@ TEST(SimVsRealPlain, NoDescriptorLeftKeepsTheConnection) {
     hands.ring().Reap([&](const io_uring_cqe& cqe) { fd = cqe.res; });
     hands.Note(fd >= 0 ? "it waited" : ErrorName(fd));
     hands.kernel().Close(fd);
+  });
+}
+
+TEST(SimVsRealPlain, AUnixConnection) {
+  const std::string path = "/tmp/mooring-sim-ring-" + std::to_string(getpid()) + ".sock";
+  RunOnBoth([&](Hands& hands) {
+    core::Kernel& kernel = hands.kernel();
+    const int listener = kernel.Socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    sockaddr_un at = {};
+    at.sun_family = AF_UNIX;
+    path.copy(at.sun_path, sizeof(at.sun_path) - 1);
+    hands.Note(ErrorName(kernel.Bind(listener, reinterpret_cast<const sockaddr*>(&at), sizeof(at))));
+    hands.Note(ErrorName(kernel.Listen(listener, 16)));
+    hands.Sqe(IORING_OP_ACCEPT, listener, 1, false)->file_index = IORING_FILE_INDEX_ALLOC;
+    hands.Collect(0, "waits");
+    auto client = hands.machine().ConnectUnix(path);
+    hands.Collect(1, "accepted into a slot");
+    hands.Group(8, 64);
+    hands.Publish(8);
+    hands.MultishotReceive(0, 2, true);
+    hands.Collect(0, "armed");
+    client->Send("abc");
+    hands.Collect(1, "bytes");
+    hands.Send(0, 3, "answer", false);
+    hands.Collect(1, "sent");
+    hands.Note("client reads " + client->Read(6));
+    hands.Unconnect(0, 4);
+    hands.Collect(1, "there is no abort");
+    io_uring_sqe* sqe = hands.Sqe(IORING_OP_URING_CMD, 0, 5);
+    sqe->cmd_op = core::uapi::kSocketOutQueue;
+    hands.Collect(1, "no out queue");
+    hands.Cancel(2, 6);
+    hands.CloseSlot(0, 7);
+    hands.Collect(3, "cancelled and closed");
+    hands.Note("client sees " + client->End());
+    kernel.Close(listener);
+    hands.machine().Unlink(path);
   });
 }
 

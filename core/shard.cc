@@ -16,7 +16,7 @@ Shard::Shard(const Options& options)
       clock_(options.clock),
       now_(options.clock->Now()),
       frames_(&accounting_, options.frames_max),
-      buffers_(&accounting_),
+      buffers_(&accounting_, options.receive_blocks_max),
       wheel_(now_ / 1'000'000),
       mailbox_(options.mailbox_capacity) {
   assert(id_ < 1024);

@@ -54,6 +54,7 @@ class Shard final : private EventPort::Sleeper {
     Clock* clock = nullptr;
     uint32_t mailbox_capacity = 1024;
     uint32_t frames_max = 1u << 22;  // coroutine frames of each size class
+    uint32_t receive_blocks_max = 8192;
   };
 
   // What the layer above hangs into the turn.

@@ -123,6 +123,9 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   const core::Counter& live_counter() const { return live_counter_; }
   uint32_t retained_blocks() const { return retained_; }
 
+  // Checks what holds between two turns, O(live); for tests. Null, or what does not.
+  const char* Validate() const;
+
  private:
   friend class Connection;
   friend class Reader;
@@ -219,6 +222,9 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void ArmIdle(Connection& conn);
   void OnDeadline(Connection& conn);
   uint32_t now_s() const { return static_cast<uint32_t>((shard_->now_ms() - epoch_ms_) / 1000); }
+
+  // validate.cc
+  const char* Validate(const Connection& conn) const;
 
   // accepting.cc: modes, credit, back-off, drain
   void SettleCredit();

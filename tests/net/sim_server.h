@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,7 +61,11 @@ class SimServer {
     uint32_t connections_max = 0;   // slots of a shard's slab; 0: some more than direct ones
     int64_t credit = 0;             // connections of the process; 0: no cap
     int backlog = 16;
+    unsigned sq_entries = 1024;
+    unsigned cq_entries = 8192;
+    core::Shard::Options shard = {};  // mailbox, frames, receive blocks
     uint64_t steps_max = 20'000'000;
+    sim::Decisions* decisions = nullptr;  // null: the seed's
   };
   explicit SimServer(uint64_t seed) : SimServer(seed, Options()) {}
   SimServer(uint64_t seed, const Options& options);
@@ -91,7 +96,9 @@ class SimServer {
   uint64_t Cause(CloseCause which) const;
   uint64_t Causes() const;
   uint64_t TransportCount(std::string_view name) const;
+  uint64_t TransportCountOr0(std::string_view name) const;  // 0 where the transport has no such counter
   uint32_t live() const;
+  int64_t credit_left() const { return credit_ == nullptr ? INT64_MAX : credit_->left(); }
 
   void BeginDrain();
   bool drained() const;
@@ -99,6 +106,11 @@ class SimServer {
 
   // Everybody is gone and time has passed: nothing is left over.
   void ExpectNothingLeft();
+  // What is left over nevertheless, a line each. `outbound`: connections that were begun by Engine::Connect, where known.
+  std::vector<std::string> Leftovers(std::optional<uint64_t> outbound = std::nullopt) const;
+
+  // The process gives up: all that is under way stays so. Nothing can be asked of the server after it.
+  void DestroyNow();
 
   sim::World world;
 
@@ -109,6 +121,7 @@ class SimServer {
     std::vector<std::unique_ptr<Handler>> handlers;
   };
   const Options options_;
+  bool destroyed_ = false;
   std::unique_ptr<Credit> credit_;
   const std::unique_ptr<TransportProvider> provider_;
   std::vector<Part> shards_;

@@ -52,6 +52,10 @@ SimRing* SimKernel::Find(const io_uring* ring) {
   return found->second.get();
 }
 
+const SimRing* SimKernel::ring(size_t i) const {
+  return i < rings_.size() ? std::next(rings_.begin(), static_cast<ptrdiff_t>(i))->second.get() : nullptr;
+}
+
 int SimKernel::RingSetup(unsigned entries, io_uring_params* params, io_uring* ring) {
   if (const int fault = choices_.Fault(FaultSite::kRingSetup); fault != 0) return -fault;
   constexpr unsigned kNeeded =

@@ -48,6 +48,8 @@ class SimKernel final : public core::Kernel {
   DescriptorTable& descriptors() { return descriptors_; }
   SimEpoll* FindEpoll(int fd);  // null when that is none
   SimRing* Find(const io_uring* ring);
+  // Of those that are open, the one that was opened i-th, or null.
+  const SimRing* ring(size_t i) const;
   // The ring that was entered last, or null; and what was waited in last, a ring or an epoll: whose it is, the caller of
   // RunTurn knows.
   SimRing* last_entered() { return last_entered_; }

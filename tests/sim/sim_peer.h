@@ -50,6 +50,7 @@ class SimPeer final : private Waiter {
   bool saw_reset() const { return saw_reset_; }
   bool ended() const { return saw_fin_ || saw_reset_ || refused_; }
   size_t unacknowledged() const { return socket_->out_queue(); }  // SIOCOUTQ
+  size_t under_way() const { return socket_->readable() + socket_->under_way(); }  // sent to it and not read yet
   const SimAddress& local() const { return socket_->local(); }
 
  private:

@@ -60,6 +60,11 @@ class SimRing final : public SimSleep {
   const Counts& counts() const { return counts_; }
   const DirectTable& table() const { return table_; }
   size_t in_flight() const { return in_flight_.size(); }
+  // Calls f(user_data) for each request in flight.
+  template <class F>
+  void ForEachInFlight(F&& f) const {
+    for (const auto& [user_data, request] : in_flight_) f(user_data);
+  }
   std::vector<std::string> DescribeInFlight() const;
   void AllowFullTable() { full_table_allowed_ = true; }  // else an accept that finds no slot fails the test
 

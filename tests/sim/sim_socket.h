@@ -66,6 +66,7 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   size_t readable() const { return incoming_.size() - incoming_read_; }
   size_t out_queue() const { return outgoing_.size() - outgoing_sent_ + (fin_queued_ && !fin_delivered_ ? 1 : 0); }
   size_t accept_queue() const { return accepted_.size(); }
+  size_t under_way() const { return peer_ == nullptr ? 0 : peer_->outgoing_.size() - peer_->outgoing_sent_; }  // to here
   bool fin_received() const { return fin_received_; }
   bool reset_received() const { return reset_received_; }
   bool closed_by_owner() const { return closed_by_owner_; }

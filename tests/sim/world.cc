@@ -53,8 +53,12 @@ class World::SplitPort final : public core::EventPort {
 
 World::World(uint64_t seed, const Options& options)
     : clock_(kStart), kernel_(seed, &clock_, options.mood, options.age), steps_max_(options.steps_max) {
+  if (options.decisions != nullptr) kernel_.choices().SetDecisions(options.decisions);
+  core::Shard::Options of_shard = options.shard;
+  of_shard.clock = &clock_;
   for (uint32_t i = 0; i < options.shards; ++i) {
-    members_.push_back({std::make_unique<core::Shard>(core::Shard::Options{.id = i, .clock = &clock_}), nullptr});
+    of_shard.id = i;
+    members_.push_back({std::make_unique<core::Shard>(of_shard), nullptr});
   }
 }
 
@@ -83,8 +87,10 @@ bool World::Step() {
   }
   const size_t choices = awake.size() + (network ? 1 : 0);
   const size_t choice = kernel_.choices().calm() ? steps_ % choices : kernel_.choices().Pick(choices);
+  moved_ = -1;
   if (choice == awake.size()) return kernel_.network().DeliverOne() || !awake.empty();
   Member& member = *awake[choice];
+  moved_ = static_cast<int>(member.shard->id());
   if (member.port->sleeping()) {
     core::Shard::Enter enter(member.shard.get());
     member.port->EndSleep();

@@ -36,6 +36,8 @@ class World {
     Mood mood = Mood::kSeeded;
     KernelAge age = KernelAge::k6_18;
     uint64_t steps_max = 20'000'000;  // at one moment: beyond that something runs in circles, and the test fails
+    Decisions* decisions = nullptr;   // null: the seed's
+    core::Shard::Options shard = {};  // of each; World fills in id and clock
   };
   explicit World(uint64_t seed) : World(seed, Options()) {}
   World(uint64_t seed, const Options& options);
@@ -48,6 +50,8 @@ class World {
   size_t shards() const { return members_.size(); }
   int64_t now_ms() { return clock_.Now() / core::kNanosPerMs; }
   uint64_t steps() const { return steps_; }
+  // The shard that made the last step, or -1 when it was the network's.
+  int moved() const { return moved_; }
 
   // One step at this time; false when there is none to make.
   bool Step();
@@ -80,6 +84,7 @@ class World {
   std::vector<Member> members_;
   const uint64_t steps_max_;
   uint64_t steps_ = 0;
+  int moved_ = -1;
   uint64_t steps_now_ = 0;  // since the clock moved
 };
 

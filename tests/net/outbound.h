@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outbound: connections that the server opens: to a peer that answers, to one that is slow to, to nobody.
+//
+// The books are the Connector's and the test's own: each connect opens or fails, and each is closed once.
+//
+// Threads:  one.
+// Owns:     its connectors and the peers' listener. Outlives the server's last turn.
+#ifndef MOORING_TESTS_NET_OUTBOUND_H_
+#define MOORING_TESTS_NET_OUTBOUND_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "net/connector.h"
+#include "tests/net/dice.h"
+#include "tests/net/findings.h"
+#include "tests/net/sim_server.h"
+
+namespace mooring::net {
+
+class Outbound {
+ public:
+  Outbound(SimServer* server, const ServiceOptions& options, Findings* findings);
+
+  // One connect of one shard, to the listener or to where nobody listens.
+  void Dial(Dice& dice);
+  // Who has been accepted on the peers' side since the last call.
+  std::vector<sim::SimPeer*> TakeAccepted();
+  // Everybody is gone.
+  void CheckBooks();
+
+  uint32_t dialled() const { return dialled_; }
+  ListenerId profile() const { return profile_; }
+
+ private:
+  // Passes what happens on to the connector of its shard, which is the one that is right at that time.
+  struct Caller;
+  struct OfShard {
+    std::unique_ptr<Connector> good;
+    std::unique_ptr<Connector> bad;  // to nobody
+  };
+
+  SimServer* const server_;
+  Findings* const findings_;
+  ListenerId profile_ = 0;
+  ListenerId profile_bad_ = 0;
+  int listener_ = -1;
+  std::vector<OfShard> shards_;
+  uint32_t dialled_ = 0;
+  uint32_t opened_ = 0;
+  uint32_t closed_ = 0;
+};
+
+}  // namespace mooring::net
+
+#endif  // MOORING_TESTS_NET_OUTBOUND_H_

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/net/peer_model.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "server/line.h"
+
+namespace mooring::net {
+
+PeerModel::PeerModel(sim::SimPeer* peer, const Setting& setting, int64_t now_ms)
+    : peer_(peer), setting_(setting), budget_(setting.budget), active_ms_(now_ms) {}
+
+std::string PeerModel::Expected(size_t bytes, bool at_end) const {
+  switch (setting_.service) {
+    case TrialService::kSlowLines:
+    case TrialService::kImpatient: {
+      if (at_end) return sent_.substr(0, bytes);
+      const size_t end = bytes == 0 ? std::string::npos : sent_.rfind('\n', bytes - 1);
+      return end == std::string::npos ? "" : sent_.substr(0, end + 1);
+    }
+    case TrialService::kExactly: return sent_.substr(0, at_end ? bytes : bytes / 1000 * 1000);
+    case TrialService::kFarewell: return sent_.substr(0, std::min(bytes, kFarewellBytes));
+    case TrialService::kPusher: {
+      std::string out;
+      for (uint32_t i = 0; i < kPushes; ++i) out += PushText();
+      return out;
+    }
+    case TrialService::kGreeter: return std::string(kGreeting) + sent_.substr(0, bytes);
+    case TrialService::kLine: {
+      std::string out;
+      size_t begin = 0;
+      for (size_t end; (end = sent_.find('\n', begin)) < bytes && end - begin <= server::kLineBytesMax; begin = end + 1) {
+        out += "OK\n";
+      }
+      return out;
+    }
+    default: return sent_.substr(0, bytes);
+  }
+}
+
+bool PeerModel::FinDue(size_t acknowledged) const {
+  if (ended_ && !broken_) return true;
+  if (setting_.service == TrialService::kPusher) return true;
+  return setting_.service == TrialService::kFarewell && acknowledged >= kFarewellBytes;
+}
+
+// Acting.
+
+void PeerModel::Say(std::string chunk, int64_t now_ms) {
+  // Without CR where the answer does not show it.
+  if (setting_.service == TrialService::kSlowLines || setting_.service == TrialService::kImpatient) {
+    chunk.erase(std::remove(chunk.begin(), chunk.end(), '\r'), chunk.end());
+  }
+  if (chunk.empty()) return;
+  active_ms_ = now_ms;
+  sent_ += chunk;
+  peer_->Send(chunk);
+}
+
+void PeerModel::Send(Dice& dice, size_t bytes, int64_t now_ms) {
+  bytes = std::min(bytes, budget_);
+  budget_ -= bytes;
+  std::string chunk;
+  // No line gets over the limit by accident.
+  if (sent_.size() - (sent_.rfind('\n') + 1) > 4000) chunk = "\n";
+  while (chunk.size() < bytes) {
+    if (line() && setting_.may_exceed && dice.Chance(1)) {
+      too_long_ = true;
+      chunk.append(server::kLineBytesMax + dice.Between(2, 3000), 'x');
+    }
+    const size_t run = dice.Chance(90) ? dice.Between(0, 40) : dice.Between(0, 4000);
+    chunk.append(run, static_cast<char>('a' + dice.Pick(26)));
+    chunk += dice.Chance(50) ? "\r\n" : "\n";
+  }
+  if (!too_long_ && dice.Chance(50)) chunk.resize(bytes);  // in mid-line
+  Say(std::move(chunk), now_ms);
+}
+
+void PeerModel::Act(Dice& dice, int64_t now_ms) {
+  Look(now_ms);
+  if (ended_) return;
+  if (setting_.manner == Manner::kTalker) {
+    if (!answered()) return;
+    const size_t length = dice.Between(1, 60);  // first: the order in which arguments are evaluated is the compiler's
+    const std::string question = std::string(length, static_cast<char>('a' + dice.Pick(26))) + "\n";
+    due_ += line() ? 3 : question.size();
+    return Say(question, now_ms);
+  }
+  if (setting_.manner == Manner::kFlooder) {
+    if (peer_->unacknowledged() < 16'000 && budget_ > 0) Send(dice, 16'000, now_ms);
+    return;
+  }
+  const uint64_t what = dice.Pick(100);
+  if (what < 2 && setting_.may_break) {
+    ended_ = broken_ = true;
+    return what == 0 ? peer_->Close() : peer_->Reset();
+  }
+  if (what == 2 && setting_.may_vanish) {
+    ended_ = broken_ = vanished_ = true;
+    return peer_->Vanish();
+  }
+  if (what < 4) {
+    ended_ = true;
+    return peer_->HalfClose();
+  }
+  if (what < 15) {
+    if (slow_since_ms_ < 0) slow_since_ms_ = now_ms;
+    if (what < 10) return peer_->Stall();
+    const size_t bytes = dice.Between(1, 3000);
+    return peer_->ReadSlowly(bytes, static_cast<int64_t>(dice.Between(1, 20)));
+  }
+  if (what < 30) {
+    slow_since_ms_ = -1;
+    return peer_->Resume();
+  }
+  Send(dice, dice.Chance(50) ? dice.Between(1, 20) : dice.Between(1, 1 + budget_), now_ms);
+}
+
+void PeerModel::SayMore(Dice& dice, int64_t now_ms) {
+  Look(now_ms);
+  if (!ended_) Send(dice, dice.Chance(50) ? dice.Between(1, 20) : dice.Between(1, 1 + budget_), now_ms);
+}
+
+void PeerModel::Finish() {
+  if (!ended_) peer_->HalfClose();
+  ended_ = true;
+  if (!broken_) peer_->Resume();
+}
+
+void PeerModel::FinishMessage() {
+  if (!ended_ && !sent_.empty()) {
+    const bool lines = line() || setting_.service == TrialService::kSlowLines || setting_.service == TrialService::kImpatient;
+    if (lines && sent_.back() != '\n') Say("\n", active_ms_);
+    if (setting_.service == TrialService::kExactly && sent_.size() % 1000 != 0) {
+      Say(std::string(1000 - sent_.size() % 1000, '.'), active_ms_);
+    }
+  }
+  if (!broken_) peer_->Resume();
+}
+
+// A deadline of the server that may have passed, counted from the earliest moment from which it may count.
+void PeerModel::Look(int64_t now_ms) {
+  const auto passed = [&](int64_t since_ms, int64_t seconds) { return now_ms - since_ms >= (seconds - 1) * 1000; };
+  const ServiceOptions& options = setting_.options;
+  if (options.idle_timeout_s != 0 && passed(active_ms_, options.idle_timeout_s)) prefix_only_ = true;
+  if (slow_since_ms_ < 0) return;
+  if (options.write_stall_s != 0 && passed(slow_since_ms_, options.write_stall_s)) prefix_only_ = true;
+  if (passed(slow_since_ms_, Engine::kLingerTotalSeconds)) prefix_only_ = true;
+}
+
+// Checking.
+
+std::string PeerModel::Describe() const {
+  const auto name = [](bool is, const char* text) { return is ? text : ""; };
+  return absl::StrCat("peer at ", peer_->local().port, " of ", Name(setting_.service), ", sent ", sent_.size(),
+                      ", acknowledged ", acknowledged(), ", received ", peer_->received().size(),
+                      name(peer_->connected(), ", connected"), name(peer_->saw_fin(), ", saw FIN"),
+                      name(peer_->saw_reset(), ", saw RST"), name(peer_->refused(), ", refused"),
+                      name(ended_, ", ended"), name(broken_, ", broken"), name(prefix_only_, ", may end early"));
+}
+
+void PeerModel::CheckPrefix(Findings* findings) const {
+  const std::string all = Expected(sent_.size(), true);
+  const std::string& got = peer_->received();
+  const size_t common = std::min(got.size(), all.size());
+  const auto at = std::mismatch(got.begin(), got.begin() + static_cast<ptrdiff_t>(common), all.begin()).first;
+  if (at == got.end()) return;
+  findings->Add("bytes", absl::StrCat(Describe(), ": wrong from byte ", at - got.begin(), " on, of ", all.size(),
+                                      " at most"));
+}
+
+void PeerModel::CheckAtRest(Findings* findings) const {
+  CheckPrefix(findings);
+  if (!exact() || slow() || too_long_ || !peer_->connected()) return;
+  if (setting_.service == TrialService::kPusher && !sent_.empty()) return;  // it said something after the goodbye
+  const size_t due = Expected(acknowledged(), ended_).size();
+  if (peer_->unacknowledged() > 0 && !ended_) {
+    findings->Add("rest", absl::StrCat(Describe(), ": bytes that nobody reads"));
+  } else if (peer_->received().size() < due) {
+    findings->Add("rest", absl::StrCat(Describe(), ": ", due, " bytes are due"));
+  } else if (FinDue(acknowledged()) && !peer_->saw_fin()) {
+    findings->Add("rest", absl::StrCat(Describe(), ": a FIN is due"));
+  }
+}
+
+void PeerModel::CheckAtEnd(Findings* findings) const {
+  CheckPrefix(findings);
+  if (!exact()) return;
+  if (too_long_ && peer_->saw_reset()) return;                                               // it said too much after
+  if (setting_.service == TrialService::kPusher && !sent_.empty() && peer_->saw_reset()) return;  // the goodbye
+  const size_t due = Expected(sent_.size(), true).size();
+  if (peer_->received().size() != due) findings->Add("answers", absl::StrCat(Describe(), ": ", due, " bytes are due"));
+  if (!peer_->saw_fin()) findings->Add("answers", absl::StrCat(Describe(), ": no FIN"));
+  if (peer_->saw_reset()) findings->Add("answers", absl::StrCat(Describe(), ": a reset"));
+}
+
+void PeerModel::CheckDrained(size_t acknowledged, Findings* findings) const {
+  CheckPrefix(findings);
+  if (!exact()) return;
+  const std::string what = absl::StrCat(Describe(), ", acknowledged before the drain ", acknowledged);
+  const size_t due = Expected(acknowledged, false).size();
+  if (peer_->received().size() < due) findings->Add("drain", absl::StrCat(what, ": ", due, " bytes are due"));
+  if (!peer_->saw_fin()) findings->Add("drain", absl::StrCat(what, ": no FIN"));
+  if (peer_->saw_reset()) findings->Add("drain", absl::StrCat(what, ": a reset"));
+  if (line() && peer_->received().size() % 3 != 0) findings->Add("drain", absl::StrCat(what, ": half an answer"));
+}
+
+}  // namespace mooring::net

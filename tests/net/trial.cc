@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/net/trial.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
+#include "absl/strings/str_cat.h"
+
+namespace mooring::net {
+namespace {
+
+using core::kNanosPerMs;
+using core::kNanosPerSecond;
+
+constexpr uint64_t kStepsAtOneMoment = 1'000'000;
+// Turns of a shard from when a talker's question has arrived to when its answer is with the kernel. What was measured
+// over 20,000 seeds is below half of it.
+constexpr uint64_t kTurnsWaitedMax = 64;
+constexpr int64_t kRestMs = 4'000;           // longer than an accept's back-off, a service's thinking, a read's deadline
+constexpr int64_t kFinishMs = 100'000;       // longer than any deadline of the server
+constexpr int64_t kCutMs = 2'000;            // what a shutdown may take beyond its deadline
+constexpr uint64_t kOneQueueWrite = 24'000;  // more than any service writes at once
+
+}  // namespace
+
+Trial::Trial(uint64_t seed, std::optional<TransportKind> transport)
+    : seed_(seed),
+      own_(seed * 0x9e3779b97f4a7c15 + 1),  // apart from the kernel's, which begins at the seed itself
+      kernel_decisions_(nullptr),
+      dice_(&own_),
+      plan_(TrialPlan::Draw(dice_, transport)) {}
+
+Trial::Trial(sim::Decisions* decisions, std::optional<TransportKind> transport)
+    : seed_(0), own_(0), kernel_decisions_(decisions), dice_(decisions), plan_(TrialPlan::Draw(dice_, transport)) {}
+
+Trial::~Trial() { server_.reset(); }  // before what its services use
+
+const Findings& Trial::Run() {
+  SetUp();
+  Script();
+  if (findings_.none()) {
+    switch (plan_.end) {
+      case TrialPlan::End::kFinish: Finish(); break;
+      case TrialPlan::End::kDrain: Drain(); break;
+      case TrialPlan::End::kCut: Cut(); break;
+      case TrialPlan::End::kDestroy: break;
+    }
+  }
+  for (const PeerModel& peer : peers_) coverage_.Add(peer.exact() ? Covered::kExactPeers : Covered::kPrefixPeers);
+  if (!findings_.none()) findings_.Add("server", DescribeServer());
+  const bool finish = plan_.end != TrialPlan::End::kDestroy && findings_.none();
+  if (finish) EndAll();
+  Cover();
+  if (!finish) coverage_.Add(Covered::kDestroyed);
+  server_->DestroyNow();
+  if (finish) {
+    for (const std::string& left : server_->world.kernel().in_flight_at_exit()) {
+      // The wake-up of a shard waits for ever, a read of its eventfd; nothing else may.
+      if (left.rfind("opcode 22 ", 0) != 0) findings_.Add("leftovers", absl::StrCat("in flight at the end: ", left));
+    }
+  }
+  return findings_;
+}
+
+void Trial::SetUp() {
+  SimServer::Options options;
+  options.shards = plan_.shards;
+  options.transport = plan_.transport;
+  options.slots = plan_.slots;
+  options.connections_max = plan_.slab;
+  options.credit = plan_.credit;
+  options.backlog = plan_.backlog;
+  options.sq_entries = plan_.sq_entries;
+  options.cq_entries = plan_.cq_entries;
+  options.shard.mailbox_capacity = plan_.mailbox;
+  options.shard.receive_blocks_max = plan_.receive_blocks;
+  if (plan_.frames != 0) options.shard.frames_max = plan_.frames;
+  options.steps_max = kStepsAtOneMoment;
+  options.decisions = kernel_decisions_;
+  server_ = std::make_unique<SimServer>(seed_, options);
+
+  for (size_t i = 0; i < server_->size(); ++i) shards_.push_back(&server_->shard(i));
+  Invariants::Bounds bounds;
+  bounds.slots = plan_.slots;
+  bounds.credit = plan_.credit;
+  for (const TrialPlan::Service& each : plan_.services) {
+    at_.push_back(server_->Listen(FactoryOf(each.service, &shards_), each.options));
+    // What a service writes without waiting for room may reach the hard cap; the others stop at the high watermark.
+    const bool waits = each.service != TrialService::kKeeper && each.service != TrialService::kMailer;
+    bounds.queue_bytes.push_back((waits ? each.options.queue_high_bytes : each.options.queue_cap_bytes) + kOneQueueWrite);
+  }
+  if (plan_.outbound) {
+    outbound_ = std::make_unique<Outbound>(server_.get(), plan_.services[0].options, &findings_);
+    bounds.outbound = static_cast<uint32_t>(TrialPlan::kPeersMax);
+    bounds.queue_bytes.resize(bounds.queue_bytes.size() + 2, plan_.services[0].options.queue_high_bytes + kOneQueueWrite);
+  }
+  invariants_ = std::make_unique<Invariants>(server_.get(), plan_.transport, bounds, &findings_);
+  mail_ = std::make_unique<MailStorm>(shards_, &dice_, &findings_);
+  InjectFaults();
+}
+
+// Faults.
+
+void Trial::InjectFaults() {
+  if (!plan_.faults && !plan_.connection_faults) return;
+  faults_left_ = dice_.Between(1, 40);
+  server_->world.kernel().choices().SetFaults([this](sim::FaultSite site) {
+    if (faults_left_ == 0) return 0;
+    const int error = Fault(site);
+    if (error == 0) return 0;
+    --faults_left_;
+    coverage_.Add(Covered::kFaults);
+    return error;
+  });
+}
+
+int Trial::Fault(sim::FaultSite site) {
+  const auto one_of = [this](std::initializer_list<int> errors) { return *(errors.begin() + dice_.Pick(errors.size())); };
+  switch (site) {
+    case sim::FaultSite::kRingEnter:
+      return plan_.faults && dice_.Chance(3) ? one_of({EINTR, EAGAIN, EBUSY}) : 0;
+    case sim::FaultSite::kAccept:
+      return plan_.faults && dice_.Chance(15) ? one_of({EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, EPROTO}) : 0;
+    case sim::FaultSite::kInstall: return plan_.faults && dice_.Chance(40) ? one_of({EMFILE, ENFILE}) : 0;
+    case sim::FaultSite::kSocket: return plan_.faults && dice_.Chance(20) ? one_of({EMFILE, ENOBUFS}) : 0;
+    case sim::FaultSite::kReceive:
+      return plan_.connection_faults && dice_.Chance(2) ? one_of({ECONNRESET, ENOMEM, ETIMEDOUT}) : 0;
+    case sim::FaultSite::kSend:
+      return plan_.connection_faults && dice_.Chance(2) ? one_of({ECONNRESET, EPIPE, ENOMEM}) : 0;
+    default: return 0;
+  }
+}
+
+// Steps and time.
+
+bool Trial::Step() {
+  if (!server_->world.Step()) return false;
+  ++coverage_.steps;
+  invariants_->Check(server_->world.moved());
+  if (plan_.flood && scripted_) Watch();
+  return findings_.none();
+}
+
+void Trial::RunFor(int64_t ms) {
+  const core::Nanos end = server_->world.clock().Now() + ms * kNanosPerMs;
+  do {
+    while (Step()) {
+    }
+  } while (findings_.none() && server_->world.MoveClock(end));
+  while (findings_.none() && Step()) {
+  }
+}
+
+void Trial::Watch() {
+  const uint64_t turn = server_->shard(0).counters().Read(core::ShardCount::kTurns);
+  asked_at_.resize(peers_.size());
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    const PeerModel& peer = peers_[i];
+    if (peer.setting().manner != PeerModel::Manner::kTalker || !peer.served()) continue;
+    if (peer.answered() || peer.ended()) {
+      if (asked_at_[i] != 0) {
+        coverage_.Add(Covered::kTalked);
+        coverage_.turns_waited_max = std::max(coverage_.turns_waited_max, turn - asked_at_[i]);
+      }
+      asked_at_[i] = 0;
+    } else if (asked_at_[i] == 0) {
+      if (peer.peer()->unacknowledged() == 0) asked_at_[i] = turn;
+    } else if (turn - asked_at_[i] > kTurnsWaitedMax) {
+      findings_.Add("starved", absl::StrCat(peer.Describe(), ": not answered in ", turn - asked_at_[i],
+                                            " turns, beside those who flood"));
+    }
+  }
+}
+
+// The script.
+
+void Trial::Open() {
+  PeerModel::Setting setting;
+  size_t service = dice_.Pick(plan_.services.size());
+  if (plan_.flood) {
+    service = peers_.size() % 2;
+    setting.manner = peers_.size() % 4 == 0 || peers_.size() % 4 == 3 ? PeerModel::Manner::kFlooder : PeerModel::Manner::kTalker;
+  }
+  setting.service = plan_.services[service].service;
+  setting.options = plan_.services[service].options;
+  setting.budget = dice_.Chance(8) ? dice_.Between(0, 100'000) : dice_.Between(0, 8'000);
+  if (setting.service == TrialService::kPusher) setting.budget = dice_.Chance(50) ? 0 : dice_.Between(0, 8'000);
+  if (setting.manner == PeerModel::Manner::kFlooder) setting.budget = 300'000;
+  setting.may_vanish = plan_.vanishing;
+  // A drain is told from a reset only where nobody says too much.
+  setting.may_exceed = plan_.end == TrialPlan::End::kFinish && !plan_.flood;
+  peers_.emplace_back(server_->Connect(at_[service]), setting, now_ms());
+  PeerModel& peer = peers_.back();
+  if (plan_.end != TrialPlan::End::kFinish || setting.service == TrialService::kPusher) peer.peer()->CloseOnEof();
+  if (plan_.connection_faults || plan_.frames != 0 || plan_.slab != 0) peer.MayEndEarly();
+}
+
+void Trial::Script() {
+  sim::World& world = server_->world;
+  const uint64_t end = world.steps() + plan_.steps;
+  for (uint64_t round = 0; world.steps() < end && round < plan_.steps / 8 + 20 && findings_.none(); ++round) {
+    const uint64_t open = peers_.size() + (outbound_ == nullptr ? 0 : outbound_->dialled());
+    if (open < plan_.peers && (peers_.empty() || dice_.Chance(40))) Open();
+    if (outbound_ != nullptr && open < TrialPlan::kPeersMax && dice_.Chance(15)) outbound_->Dial(dice_);
+    TakeAccepted();
+    if (plan_.flood) {
+      for (PeerModel& peer : peers_) peer.Act(dice_, now_ms());
+    } else if (!peers_.empty()) {
+      for (uint64_t n = dice_.Pick(3); n > 0; --n) peers_[dice_.Pick(peers_.size())].Act(dice_, now_ms());
+    }
+    if (plan_.storms && dice_.Chance(15)) mail_->Blow(dice_.Between(1, 60));
+    if (plan_.jumps && dice_.Chance(4)) {
+      const uint64_t seconds = dice_.Chance(70) ? dice_.Between(1, 60) : dice_.Between(60, 4 * 3600);
+      world.clock().Advance(static_cast<int64_t>(seconds) * kNanosPerSecond);
+    }
+    for (uint64_t n = dice_.Pick(30); n > 0 && Step(); --n) {
+    }
+    if (dice_.Chance(5)) RunFor(static_cast<int64_t>(dice_.Between(1, 40)));
+    if (dice_.Chance(2)) Rest();
+  }
+  scripted_ = false;
+}
+
+// Peers that the server has connected to.
+void Trial::TakeAccepted() {
+  if (outbound_ == nullptr) return;
+  for (sim::SimPeer* peer : outbound_->TakeAccepted()) {
+    PeerModel::Setting setting;
+    setting.service = TrialService::kGreeter;
+    setting.options = plan_.services[0].options;
+    setting.budget = dice_.Between(0, 8'000);
+    peers_.emplace_back(peer, setting, now_ms());
+    if (plan_.end != TrialPlan::End::kFinish) peer->CloseOnEof();
+    // Some of these connects were taken back by the server.
+    peers_.back().MayEndEarly();
+  }
+}
+
+void Trial::LookAll() {
+  for (PeerModel& peer : peers_) peer.Look(now_ms());
+}
+
+void Trial::Rest() {
+  LookAll();
+  RunFor(kRestMs);
+  TakeAccepted();
+  LookAll();
+  if (!findings_.none()) return;
+  for (const PeerModel& peer : peers_) plan_.tight() ? peer.CheckPrefix(&findings_) : peer.CheckAtRest(&findings_);
+  mail_->CheckArrived();
+}
+
+// Ends.
+
+void Trial::Finish() {
+  LookAll();
+  for (PeerModel& peer : peers_) peer.Finish();
+  // Where places are few, those that wait get one when a peer that has vanished loses its own, one after the other.
+  const auto vanished = std::count_if(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.vanished(); });
+  RunFor(kFinishMs * (1 + (plan_.tight() ? vanished : 0)));
+  if (!findings_.none()) return;
+  for (const PeerModel& peer : peers_) peer.CheckAtEnd(&findings_);
+}
+
+void Trial::Drain() {
+  // Wherever things are: some peers are not accepted yet, some in the middle of a message.
+  LookAll();
+  TakeAccepted();
+  const bool stuck = plan_.tight() && std::any_of(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.vanished(); });
+  std::vector<size_t> acknowledged;
+  std::vector<bool> was_connected;
+  for (PeerModel& peer : peers_) {
+    was_connected.push_back(peer.peer()->connected());
+    acknowledged.push_back(peer.peer()->connected() ? peer.acknowledged() : 0);
+    if (stuck) peer.MayEndEarly();  // who waits for the place of one that has vanished waits beyond the deadline
+  }
+  server_->BeginDrain();
+  for (uint64_t n = dice_.Pick(200); n > 0; --n) {
+    Step();
+    if (!peers_.empty() && dice_.Chance(20)) peers_[dice_.Pick(peers_.size())].SayMore(dice_, now_ms());
+  }
+  for (PeerModel& peer : peers_) peer.FinishMessage();
+  RunFor(15'000);
+  if (!findings_.none()) return;
+  for (size_t i = 0; i < peers_.size(); ++i) {
+    was_connected[i] ? peers_[i].CheckDrained(acknowledged[i], &findings_) : peers_[i].CheckPrefix(&findings_);
+  }
+  server_->CutAll();
+  RunFor(kCutMs);
+  if (!server_->drained()) findings_.Add("shutdown", absl::StrCat(server_->live(), " connections after the cut"));
+}
+
+void Trial::Cut() {
+  server_->BeginDrain();
+  if (dice_.Chance(50)) {
+    RunFor(plan_.cut_after_ms);
+  } else {
+    for (uint64_t n = dice_.Pick(100); n > 0 && Step(); --n) {
+    }
+  }
+  server_->CutAll();
+  RunFor(kCutMs);
+  if (!findings_.none()) return;
+  if (!server_->drained()) {
+    findings_.Add("shutdown", absl::StrCat("not drained ", kCutMs, " ms after the deadline, with ", server_->live(),
+                                           " connections"));
+  }
+  for (PeerModel& peer : peers_) {
+    peer.MayEndEarly();
+    peer.FinishMessage();  // reads on
+  }
+  RunFor(kCutMs);
+  for (const PeerModel& peer : peers_) {
+    peer.CheckPrefix(&findings_);
+    if (peer.peer()->connected() && !peer.broken() && !peer.peer()->ended()) {
+      findings_.Add("shutdown", absl::StrCat(peer.Describe(), ": nobody told it that the server has gone"));
+    }
+  }
+}
+
+void Trial::EndAll() {
+  server_->CutAll();
+  RunFor(10'000);  // long enough for the pools to have given back what they will
+  if (!findings_.none()) return;
+  invariants_->CheckAll();
+  mail_->CheckArrived();
+  if (outbound_ != nullptr) outbound_->CheckBooks();
+  for (const std::string& left : server_->Leftovers(outbound_ == nullptr ? 0 : outbound_->dialled())) findings_.Add("leftovers", left);
+}
+
+std::string Trial::DescribeServer() const {
+  std::string out = absl::StrCat("accepted ", server_->Count(EngineCount::kAccepted), ", connected ",
+                                 server_->Count(EngineCount::kConnected), ", live ", server_->live());
+  if (plan_.credit != 0) absl::StrAppend(&out, ", credit left ", server_->credit_left());
+  for (int i = 0; i < static_cast<int>(CloseCause::kCount); ++i) {
+    const auto cause = static_cast<CloseCause>(i);
+    if (server_->Cause(cause) != 0) absl::StrAppend(&out, ", ", net::Name(cause), " ", server_->Cause(cause));
+  }
+  return out;
+}
+
+void Trial::Cover() {
+  const auto transport = [&](Covered what, std::string_view name) { coverage_.Add(what, server_->TransportCountOr0(name)); };
+  transport(Covered::kSubmissionFull, "ring_sq_full");
+  transport(Covered::kCompletionOverflow, "ring_cq_overflow");
+  transport(Covered::kOverflowRounds, "overflow_rounds");
+  transport(Covered::kEnterRetries, "ring_enter_retries");
+  transport(Covered::kStarved, "receive_starved");
+  transport(Covered::kTableNear, "accepts_near");
+  transport(Covered::kAcceptErrors, "accept_errors");
+  transport(Covered::kAcceptTransient, "accept_transient");
+  transport(Covered::kReceiveDropped, "receive_dropped");
+  transport(Covered::kReceiveRearmed, "receive_rearmed");
+  transport(Covered::kHalfClosesByWorker, "half_closes_by_worker");
+  transport(Covered::kAborts, "aborts");
+  const auto engine = [&](Covered what, EngineCount count) { coverage_.Add(what, server_->Count(count)); };
+  engine(Covered::kSlabFull, EngineCount::kAcceptSlabFull);
+  engine(Covered::kSendsBlocked, EngineCount::kSendsBlocked);
+  engine(Covered::kPauses, EngineCount::kPauses);
+  engine(Covered::kLingerExpired, EngineCount::kLingerExpired);
+  engine(Covered::kConnected, EngineCount::kConnected);
+  const auto cause = [&](Covered what, CloseCause of) { coverage_.Add(what, server_->Cause(of)); };
+  cause(Covered::kIdle, CloseCause::kIdle);
+  cause(Covered::kStalled, CloseCause::kWriteStalled);
+  cause(Covered::kPeerReset, CloseCause::kPeerReset);
+  cause(Covered::kNoMemory, CloseCause::kNoMemory);
+  cause(Covered::kDrained, CloseCause::kDrained);
+  cause(Covered::kDeadline, CloseCause::kDrainDeadline);
+  cause(Covered::kTooLong, CloseCause::kTooLong);
+  cause(Covered::kConnectFailed, CloseCause::kConnectFailed);
+  coverage_.Add(Covered::kMail, mail_->taken());
+  coverage_.Add(Covered::kMailRefused, mail_->refused());
+  for (core::Shard* shard : shards_) coverage_.Add(Covered::kMailWaited, shard->counters().Read(core::ShardCount::kMailWaited));
+}
+
+}  // namespace mooring::net

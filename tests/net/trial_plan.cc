@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/net/trial_plan.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace mooring::net {
+namespace {
+
+// The kinds that a trial can run on, each as often as it is named.
+constexpr TransportKind kKinds[] = {TransportKind::kUring};
+
+ServiceOptions DrawOptions(Dice& dice, bool deadlines) {
+  ServiceOptions options;
+  if (deadlines) {
+    options.idle_timeout_s = static_cast<uint32_t>(dice.Between(10, 40));
+    options.write_stall_s = static_cast<uint32_t>(dice.Between(3, 25));
+  }
+  if (dice.Chance(60)) {
+    options.queue_high_bytes = static_cast<uint32_t>(dice.Between(2, 8000));
+    options.queue_low_bytes = options.queue_high_bytes / static_cast<uint32_t>(dice.Between(1, 8));
+  }
+  return options;
+}
+
+TrialPlan::End DrawEnd(Dice& dice) {
+  const uint64_t of = dice.Pick(100);
+  if (of < 45) return TrialPlan::End::kFinish;
+  if (of < 75) return TrialPlan::End::kDrain;
+  return of < 90 ? TrialPlan::End::kCut : TrialPlan::End::kDestroy;
+}
+
+}  // namespace
+
+TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
+  TrialPlan plan;
+  plan.transport = kKinds[dice.Pick(std::size(kKinds))];
+  if (transport.has_value()) plan.transport = *transport;
+  plan.flood = dice.Chance(15);
+  plan.shards = plan.flood ? 1 : static_cast<uint32_t>(dice.Between(1, 3));
+  plan.peers = dice.Between(1, kPeersMax);
+  plan.steps = dice.Between(100, kStepsMax);
+
+  const bool deadlines = dice.Chance(60);
+  if (plan.flood) {
+    for (const TrialService each : {TrialService::kEcho, TrialService::kLine}) {
+      plan.services.push_back({each, {}});
+    }
+    plan.peers = std::max<uint64_t>(plan.peers, 4);
+  } else {
+    for (uint64_t n = dice.Between(1, 3); n > 0; --n) {
+      const auto service = static_cast<TrialService>(dice.Pick(static_cast<uint64_t>(TrialService::kGreeter)));
+      plan.services.push_back({service, DrawOptions(dice, deadlines)});
+    }
+  }
+
+  // Roomy, near the bound from the beginning, or fewer than want in.
+  plan.backlog = static_cast<int>(dice.Between(2, 24));
+  switch (dice.Pick(4)) {
+    case 0: plan.slots = static_cast<uint32_t>(dice.Between(1, 8)); break;
+    case 1: plan.slots = static_cast<uint32_t>(dice.Between(20, 60)); break;
+    default: break;
+  }
+  if (dice.Chance(20)) plan.credit = static_cast<int64_t>(dice.Between(1, 30));
+  if (dice.Chance(4)) plan.slab = static_cast<uint32_t>(dice.Between(1, 10));
+  if (dice.Chance(40)) {
+    plan.sq_entries = 1u << dice.Pick(6);
+    plan.cq_entries = plan.sq_entries << dice.Pick(5);
+  }
+  if (dice.Chance(50)) plan.mailbox = 1u << dice.Between(1, 6);
+  if (dice.Chance(30)) plan.receive_blocks = static_cast<uint32_t>(dice.Between(64, 160));
+  if (dice.Chance(4)) plan.frames = static_cast<uint32_t>(dice.Between(1, 30));
+
+  plan.storms = dice.Chance(30);
+  plan.outbound = dice.Chance(25);
+  plan.jumps = dice.Chance(20);
+  plan.faults = dice.Chance(30);
+  plan.connection_faults = dice.Chance(15);
+  plan.vanishing = deadlines || !plan.tight();
+  plan.end = DrawEnd(dice);
+  plan.cut_after_ms = static_cast<int64_t>(dice.Between(0, 3000));
+  if (plan.flood) {  // who waits must wait for the flood alone
+    plan.slots = 512;
+    plan.sq_entries = std::max(plan.sq_entries, 16u);
+    plan.cq_entries = std::max(plan.cq_entries, 512u);
+    plan.credit = 0;
+    plan.slab = plan.frames = 0;
+    plan.receive_blocks = 8192;
+    plan.jumps = false;
+    plan.connection_faults = false;
+  }
+  return plan;
+}
+
+bool TrialPlan::tight() const {
+  const auto enough = static_cast<int64_t>(kPeersMax) + 4;
+  return slots < enough || (credit != 0 && credit < enough) || receive_blocks < 512;
+}
+
+std::string TrialPlan::ToString() const {
+  constexpr const char* kEnds[] = {"finish", "drain", "cut", "destroy"};
+  std::string out = absl::StrCat(std::string(net::Name(transport)), ", shards ", shards, ", services");
+  for (const Service& each : services) {
+    absl::StrAppend(&out, " ", net::Name(each.service), "(", each.options.queue_high_bytes, "/",
+                    each.options.queue_low_bytes, "B idle ", each.options.idle_timeout_s, "s stall ",
+                    each.options.write_stall_s, "s)");
+  }
+  absl::StrAppend(&out, ", peers ", peers, ", steps ", steps, ", slots ", slots, ", slab ", slab, ", credit ", credit,
+                  ", backlog ", backlog, ", sq ", sq_entries, ", cq ", cq_entries, ", mailbox ", mailbox);
+  absl::StrAppend(&out, ", receive blocks ", receive_blocks, ", frames ", frames, flood ? ", flood" : "",
+                  storms ? ", storms" : "", outbound ? ", outbound" : "", jumps ? ", jumps" : "",
+                  vanishing ? ", vanishing" : "", faults ? ", faults" : "",
+                  connection_faults ? ", connection faults" : "", ", end ", kEnds[static_cast<int>(end)]);
+  return out;
+}
+
+}  // namespace mooring::net

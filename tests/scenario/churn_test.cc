@@ -23,7 +23,8 @@ using net::EngineCount;
 class Churn : public ScenarioOf<int> {};
 
 TEST_P(Churn, LeavesNothingBehind) {
-  const int connections = Scaled(100'000) / kEchoForms;
+  // One in twenty accepts of a faulty world finds no descriptor, and the listener backs off.
+  const int connections = Scaled(world().faults == Faults::kNone ? 100'000 : 5'000) / kEchoForms;
   constexpr int kAtOnce = 32;
   LoopbackServer server(EchoForms(Param()).service, In());
   const unsigned seed = std::random_device()();

@@ -86,9 +86,10 @@ int FaultKernel::RingEnter(io_uring* ring, unsigned to_submit, unsigned min_comp
   // A signal, no memory for requests, an overflown queue: nothing was submitted.
   if (Now(30, Fault::kEnterRefused)) return -OneOf({EINTR, EAGAIN, EBUSY});
   if (to_submit > 1 && Now(20, Fault::kEnterInPart)) {
-    // No memory for further requests; io_uring_enter then returns without waiting.
+    // No memory for further requests; io_uring_enter then returns at once, without a look at what is deferred.
     to_submit = 1 + static_cast<unsigned>(Below(to_submit - 1));
     min_complete = 0;
+    flags &= ~IORING_ENTER_GETEVENTS;
     timeout = nullptr;
   }
   const int result = core::ForwardingKernel::RingEnter(ring, to_submit, min_complete, flags, timeout);
@@ -159,7 +160,8 @@ void FaultKernel::BendReceive(io_uring_sqe* sqe) {
 void FaultKernel::BendAccept(io_uring_sqe* sqe) {
   if (Now(20, Fault::kAcceptTransient)) return Fail(sqe, OneOf({ECONNABORTED, EPROTO, EINTR, ENETDOWN}));
   if (Now(20, Fault::kAcceptNoResources)) return Fail(sqe, OneOf({EMFILE, ENFILE, ENOBUFS, ENOMEM}));
-  if ((sqe->ioprio & IORING_ACCEPT_MULTISHOT) == 0 || !Now(2, Fault::kAcceptEnded)) return;
+  // Always, because one that goes on would never be looked at again.
+  if ((sqe->ioprio & IORING_ACCEPT_MULTISHOT) == 0 || !Now(1, Fault::kAcceptEnded)) return;
   sqe->ioprio &= static_cast<uint16_t>(~IORING_ACCEPT_MULTISHOT);
 }
 

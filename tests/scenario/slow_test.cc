@@ -75,9 +75,11 @@ TEST_P(Slow, SixteenMegabytesThroughASlowReaderHoldLittleMemory) {
   EXPECT_GT(queued_most, 0u);
   // High watermark and one kernel batch beyond it, which is the bound of what may come after reading was switched off.
   EXPECT_LE(queued_most, (64u << 10) + 33u * 16384u);
-  EXPECT_LT(blocks_most - blocks, 4u << 20);
+  // And as many blocks as are published, which are more after a receive has found none.
+  const uint64_t published = world().faults == Faults::kNone ? 0 : uint64_t{512 - 64} * 16384;
+  EXPECT_LT(blocks_most - blocks, (4u << 20) + published);
   if (!kSanitized) {
-    EXPECT_LT(resident_most - resident, 8 << 20);
+    EXPECT_LT(resident_most - resident, static_cast<int64_t>((8u << 20) + published));
   }
 }
 
@@ -105,7 +107,10 @@ TEST_P(Slow, PeersThatStopReadingHoldUpNobodyElse) {
     }
   }
   EXPECT_LE(QueuedMax(server), (64u << 10) + 41u * 16384u);
-  EXPECT_LE(server.OnShard(0, [](net::Engine& e) { return e.retained_blocks(); }), 64u * 41u);
+  // Receives that find no block raise what is published, up to 512, and any one of these may get all of it (contract 5).
+  if (world().faults == Faults::kNone) {
+    EXPECT_LE(server.OnShard(0, [](net::Engine& e) { return e.retained_blocks(); }), 64u * 41u);
+  }
   for (Client& client : stuck) client.Reset();
   server.Await([&] { return server.live() == others.size(); });
 }

@@ -31,6 +31,7 @@ using namespace std::string_view_literals;
 
 constexpr size_t kStreamBytesMax = 100'000;
 constexpr size_t kChunksMax = 1000;  // what is left then comes in whole blocks
+constexpr size_t kWaitsMax = 1000;   // reads after which the service does something else before the next
 constexpr int kTurnsMax = 100'000;
 
 // One connection's bytes, in the chunks that the input asks for.
@@ -216,7 +217,8 @@ class Case {
     size_t failures = 0;
     for (size_t i = 0;; ++i) {
       // After a failure the same read once more: it says the same.
-      const Step step = steps_[(i - failures) % steps_.size()];
+      Step step = steps_[(i - failures) % steps_.size()];
+      if (i > kWaitsMax) step.hold = step.answer = false;
       const ReadOptions options = {.max_bytes = step.number};
       ReadResult got;
       switch (step.kind) {

@@ -4,23 +4,33 @@
 #include <string_view>
 
 #include "net/address.h"
+#include "net/endpoint.h"
 #include "tests/fuzz/fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using mooring::fuzz::Expect;
   using mooring::net::Address;
+  using mooring::net::Endpoint;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto endpoint = Endpoint::Parse(text);
   const auto address = Address::Parse(text);
-  if (!address.ok()) {
-    Expect(!address.status().message().empty(), "an error says what is wrong");
+  if (!endpoint.ok()) {
+    Expect(!endpoint.status().message().empty(), "an error says what is wrong");
+    Expect(!address.ok(), "an address is an endpoint");
     return 0;
   }
-  Expect(!address->empty(), "what was read is an address");
-  const std::string written = address->ToString();
-  const auto again = Address::Parse(written);
+  Expect(!endpoint->empty(), "what was read is an endpoint");
+  const std::string written = endpoint->ToString();
+  const auto again = Endpoint::Parse(written);
   Expect(again.ok(), "what ToString writes, Parse reads");
-  Expect(*again == *address, "and it is the same address");
+  Expect(*again == *endpoint, "and it is the same endpoint");
   Expect(again->ToString() == written, "and the same text");
+  if (endpoint->is_unix()) {
+    Expect(written == text, "a path is kept as it is given");
+    Expect(endpoint->path().size() <= Endpoint::kPathBytesMax, "a path fits into a sockaddr_un");
+    return 0;
+  }
+  Expect(address.ok() && *address == endpoint->address(), "what is no path is an address");
   // As the kernel gives it back.
   Expect(Address(address->get()) == *address, "a sockaddr makes the same address");
   return 0;

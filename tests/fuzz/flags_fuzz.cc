@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Expect(!options->listen.empty(), "something is listened on");
   for (const auto& listen : options->listen) {
     Expect(listen.service != nullptr, "a listener has a service");
-    Expect(!listen.endpoint.empty(), "a listener has an address");
+    Expect(!listen.endpoint.empty(), "a listener has an endpoint");
   }
   Expect(options->shards >= 0 && options->shards <= 1023, "ConnectionId has ten bits for the shard");
   // Nothing of a parse is left for the next.

@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -20,6 +21,19 @@
 
 namespace mooring::server {
 namespace {
+
+// SECURITY.md: where a wait on a peer has no deadline, start-up says so. Empty when there is nothing to say.
+std::string DeadlinesOff(const Service& service) {
+  std::string text;
+  if (service.options.idle_timeout_s == 0) {
+    absl::StrAppend(&text, "note: ", service.name, " has no idle deadline: a silent peer keeps its connection\n");
+  }
+  if (service.options.write_stall_s == 0) {
+    absl::StrAppend(&text, "note: ", service.name,
+                    " has no write-stall deadline: a peer that never reads keeps its connection\n");
+  }
+  return text;
+}
 
 sigset_t Signals() {
   sigset_t set;
@@ -192,6 +206,11 @@ std::string Runtime::Plan() const {
   for (size_t i = 0; i < claims_.size(); ++i) {
     const std::string_view service = options_.listen[i].service->name;
     if (service == "echo" || service == "line") absl::StrAppend(&text, "try: ", TryIt(claims_[i].endpoint()), "\n");
+  }
+  for (const Service& service : Services()) {
+    const bool listened = std::any_of(options_.listen.begin(), options_.listen.end(),
+                                      [&](const ListenOption& listen) { return listen.service == &service; });
+    if (listened) absl::StrAppend(&text, DeadlinesOff(service));
   }
   return text;
 }

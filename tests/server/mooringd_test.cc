@@ -189,6 +189,23 @@ TEST(Mooringd, SecondSignalEndsAtOnceWithFour) {
   EXPECT_EQ(daemon.AwaitExit(), kExitSecondSignal);
 }
 
+// SECURITY.md, promise 6.
+TEST(Mooringd, DeadlinesThatAreOffAreSaidAtStart) {
+  Daemon daemon({"--shards=1", "--listen=echo=127.0.0.1:0,discard=127.0.0.1:0"});
+  daemon.AwaitLine("note: echo has no idle deadline");
+  daemon.AwaitLine("note: echo has no write-stall deadline");
+  daemon.AwaitLine("note: discard has no idle deadline");
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(daemon.AwaitExit(), 0);
+  EXPECT_EQ(daemon.err().find("note: line"), std::string::npos) << "line is not listened on";
+
+  Daemon line({"--shards=1", "--listen=line=127.0.0.1:0"});
+  line.AwaitLine("note: line has no write-stall deadline");
+  line.Signal(SIGTERM);
+  EXPECT_EQ(line.AwaitExit(), 0);
+  EXPECT_EQ(line.err().find("line has no idle deadline"), std::string::npos) << "it has one: 5 minutes";
+}
+
 TEST(Mooringd, MoreShardsThanCpusIsSaid) {
   cpu_set_t mine;
   CPU_ZERO(&mine);

@@ -117,7 +117,9 @@ class EpollTransport final : public Transport {
     ConnId id;
   };
 
-  static constexpr unsigned kEventsMax = 512;  // of one wait
+  // Events of one wait. Each may take a receive block that is held until its answer is sent: with 512 a thousand busy
+  // connections walk over so many blocks that none is in a cache (12 % more CPU a message than with 64, measured).
+  static constexpr unsigned kEventsMax = 64;
 
   EpollTransport(core::Kernel* kernel, core::Shard* shard, TransportEvents* events, const TransportOptions& options)
       : kernel_(kernel), shard_(shard), events_(events), slots_max_(options.connections_max) {}

@@ -47,6 +47,7 @@ struct EpollArea {
     kConnecting = 1 << 8,
     kClosing = 1 << 9,
     kAborting = 1 << 10,
+    kBulk = 1 << 11,  // the last receive filled a block
   };
 
   uint32_t generation;  // in full; events have 24 bits of it

@@ -30,24 +30,47 @@ void EpollTransport::List(ConnId id, EpollArea& area) {
   listed_.push_back(id);
 }
 
-alloc::Block* EpollTransport::TakeBlock() {
-  alloc::Block* block = std::exchange(spare_, nullptr);
-  return block != nullptr ? block : shard_->buffers().AcquireReceive();
+// A message of exactly a block would cost a second receive to see that there is no more. So one that has just filled a
+// block is received into two, as far as the pool has two that are neighbours: it gives the lowest that is free.
+EpollTransport::Space EpollTransport::TakeSpace(bool two) {
+  alloc::BufferPool& pool = shard_->buffers();
+  alloc::Block* first = std::exchange(spare_, nullptr);
+  if (first == nullptr) first = pool.AcquireReceive();
+  if (!two || first == nullptr) return {first, nullptr};
+  alloc::Block* second = pool.AcquireReceive();
+  if (second != nullptr && second->data < first->data) {  // a new walk through the pool begins
+    pool.Release(std::exchange(first, second));
+    second = pool.AcquireReceive();
+  }
+  if (second != nullptr && second->data != first->data + first->capacity) pool.Release(std::exchange(second, nullptr));
+  return {first, second};
+}
+
+void EpollTransport::KeepOrRelease(alloc::Block* block) {
+  if (block == nullptr) return;
+  if (spare_ != nullptr) return shard_->buffers().Release(block);
+  spare_ = block;
 }
 
 void EpollTransport::Read(ConnId id, EpollArea& area) {
-  for (unsigned n = 0; n < kKernelBatch; ++n) {
-    alloc::Block* block = TakeBlock();
-    if (block == nullptr) {
+  for (unsigned n = 0; n < kKernelBatch;) {
+    const Space space = TakeSpace(area.Is(EpollArea::kBulk) && n + 2 <= kKernelBatch);
+    if (space.first == nullptr) {
       counters_.Add(TransportCount::kReceiveStarved);
       area.Set(EpollArea::kStarved);
       starved_.push_back(id);
       return;
     }
-    const int got = kernel_->Receive(area.fd(), block->data, block->capacity);
+    const uint32_t capacity = space.first->capacity;
+    const uint32_t room = space.second != nullptr ? 2 * capacity : capacity;
+    const int got = kernel_->Receive(area.fd(), space.first->data, room);
     if (got <= 0) {
-      spare_ = block;
-      if (got == -EINTR) continue;
+      KeepOrRelease(space.first);
+      KeepOrRelease(space.second);
+      if (got == -EINTR) {
+        ++n;
+        continue;
+      }
       area.Clear(EpollArea::kReadable);
       if (got == -EAGAIN) {
         counters_.Add(TransportCount::kReceiveEmpty);
@@ -60,9 +83,23 @@ void EpollTransport::Read(ConnId id, EpollArea& area) {
     counters_.Add(TransportCount::kReceives);
     counters_.Add(TransportCount::kReceiveBytes, static_cast<uint64_t>(got));
     const auto size = static_cast<uint32_t>(got);
-    // State first: the upcall may close, abort, or switch reading.
-    if (size < block->capacity && !area.Is(EpollArea::kNoProof)) area.Clear(EpollArea::kReadable);
-    events_->OnReceive(id, alloc::Lease(block, 0, size));
+    // State first: the upcalls may close, abort, or switch reading.
+    if (size < room && !area.Is(EpollArea::kNoProof)) area.Clear(EpollArea::kReadable);
+    if (size < capacity) {
+      area.Clear(EpollArea::kBulk);
+    } else {
+      area.Set(EpollArea::kBulk);
+    }
+    ++n;
+    if (size <= capacity) {
+      KeepOrRelease(space.second);
+      events_->OnReceive(id, alloc::Lease(space.first, 0, size));
+    } else {
+      ++n;
+      events_->OnReceive(id, alloc::Lease(space.first, 0, capacity));
+      alloc::Lease rest(space.second, 0, size - capacity);
+      if (!area.leaving()) events_->OnReceive(id, std::move(rest));
+    }
     if (!area.Is(EpollArea::kReadable) || !area.Is(EpollArea::kReadWanted) || area.leaving()) return;
   }
   counters_.Add(TransportCount::kReceiveShared);

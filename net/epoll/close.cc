@@ -54,8 +54,10 @@ void EpollTransport::Leave(ConnId id, EpollArea& area, EpollArea::Flag how) {
   area.generation = id.generation;  // a connection that was never accepted or connected can leave too
   area.Set(how);
   area.Clear(EpollArea::kReadWanted | EpollArea::kStarved);
+  // Its slot is free when the engine has been told, not before: a peer that is accepted meanwhile would be one too many.
+  const int slots = area.open() ? 1 : 0;
   if (area.open()) Disown(area);
-  Later(Pending::Kind::kReleased, 0, id);
+  Later(Pending::Kind::kReleased, slots, id);
 }
 
 }  // namespace mooring::net::epoll

@@ -163,7 +163,6 @@ void EpollTransport::Disown(EpollArea& area) {
   const int fd = area.fd();
   area.fd_plus_one = 0;
   owned_[static_cast<size_t>(fd)] = false;
-  --slots_used_;
   CloseFd(fd);
 }
 
@@ -204,7 +203,10 @@ void EpollTransport::DeliverPending() {
       case Pending::Kind::kOutQueue:
         if (!AreaOf(next.id).leaving()) events_->OnOutQueue(next.id, next.result);
         break;
-      case Pending::Kind::kReleased: events_->OnReleased(next.id); break;
+      case Pending::Kind::kReleased:
+        slots_used_ -= static_cast<uint32_t>(next.result);
+        events_->OnReleased(next.id);
+        break;
       case Pending::Kind::kAcceptStopped: events_->OnAcceptStopped(listener); break;
       case Pending::Kind::kAcceptError: OnAcceptFailure(listener, listeners_[listener], -next.result); break;
     }

@@ -120,6 +120,7 @@ void UringTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
 
   sleeper->OnAwake();
   accepts_left_ = kAcceptsPerPoll;
+  DeliverPending();  // before accepts, which may take the place of what is released here
   DeliverParked();
   for (ListenerId i = 0; i < listeners_.size(); ++i) {
     if (std::exchange(listeners_[i].try_now, false)) AcceptOne(i, listeners_[i]);

@@ -206,6 +206,7 @@ class TransportHost final : public TransportEvents {
   void OnReceiveEnd(ConnId id, int result) override {
     EXPECT_FALSE(Find(id)->receive_end.has_value());
     Find(id)->receive_end = result;
+    if (close_at_end) transport_->Close(id);
   }
   void OnSend(ConnId id, int result) override {
     Conn& c = *Find(id);
@@ -240,7 +241,7 @@ class TransportHost final : public TransportEvents {
   std::unique_ptr<Transport> transport_;
 
   AcceptMode mode = AcceptMode::kRoomy;
-  bool echo = true, refuse = false;
+  bool echo = true, refuse = false, close_at_end = false;
   int credit = 0, credits_spent = 0, stopped = 0, released = 0;
   size_t most_live = 0;  // of the accepted ones
   std::vector<ConnId> accepted;

@@ -18,11 +18,13 @@ namespace mooring::sim {
 // Where a fault can be put in: the named call or operation then fails with the error that the fault function returns.
 enum class FaultSite : uint8_t {
   kRingSetup,
-  kRingEnter,
+  kRegister,      // a file table or a buffer ring
+  kRingEnter,     // EAGAIN of one that submits: some entries are taken, or none; others of one that would sleep
   kSocket,
   kBind,
   kListen,
-  kAccept,
+  kFilter,        // SO_ATTACH_FILTER
+  kAccept,        // ENFILE into a direct slot, and ECONNABORTED, take the connection
   kInstall,
   kReceive,
   kSend,
@@ -30,8 +32,8 @@ enum class FaultSite : uint8_t {
   kDuplicate,
   kEventFd,
   kEpollCreate,
-  kEpollAdd,   // EPOLL_CTL_ADD: the others cannot fail for want of anything
-  kEpollWait,
+  kEpollAdd,      // EPOLL_CTL_ADD: the others cannot fail for want of anything
+  kEpollWait,     // one that would sleep
   kCount
 };
 
@@ -104,6 +106,7 @@ class Choices {
   size_t ReceiveBuffer();                                               // bytes a socket takes before its reader reads
   bool DeliverDuringEnter() { return Chance(15); }  // a call that looks at sockets, epoll_wait too
   bool WakeTwice() { return Chance(6); }
+  bool CancelTooLate() { return Chance(10); }
 
   // 0 (no fault) or an errno. None happen until a test says so.
   void SetFaults(std::function<int(const FaultPoint&)> faults) { faults_ = std::move(faults); }

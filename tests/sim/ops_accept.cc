@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "core/uapi.h"
 #include "tests/sim/sim_ring.h"
+#include "tests/sim/user_memory.h"
 
 namespace mooring::sim {
 
@@ -35,7 +35,15 @@ SimRing::Outcome SimRing::Accept(Request* request, bool first) {
     // connection in the queue, and ENFILE loses it (filetable.c, io_fixed_fd_install).
     if (!direct && descriptors_->Full()) return Done(-EMFILE);
     std::shared_ptr<SimSocket> accepted;
+    const int fault = choices_->Fault(FaultSite::kAccept, listener);
+    const bool takes_one = fault == ECONNABORTED || (direct && fault == ENFILE);
+    if (fault != 0 && !takes_one) return Done(-fault);
     const int result = listener->Accept(&accepted);
+    if (fault != 0 && result == 0) {  // the connection is taken, and ends
+      accepted->MarkFaulted();
+      OpenFile closing(std::move(accepted));
+      return Done(-fault);
+    }
     if (result == -EAGAIN) {
       if (dont_wait) return Done(-EAGAIN);
       return Wait();
@@ -45,7 +53,7 @@ SimRing::Outcome SimRing::Accept(Request* request, bool first) {
       sockaddr_storage peer;
       const socklen_t size = accepted->remote().ToSockaddr(accepted->family(), &peer);
       auto* room = reinterpret_cast<socklen_t*>(sqe.addr2);
-      std::memcpy(reinterpret_cast<void*>(sqe.addr), &peer, std::min(*room, size));
+      CopyToUser(reinterpret_cast<void*>(sqe.addr), &peer, std::min(*room, size));
       *room = size;
     }
     auto file = std::make_shared<OpenFile>(std::move(accepted));

@@ -46,6 +46,7 @@ SimRing::Outcome SimRing::Connect(Request* request, bool first) {
     if (to->sa_family == AF_UNSPEC) return Done(socket->Disconnect());
     const SimAddress address = SimAddress::FromSockaddr(to, static_cast<socklen_t>(sqe.addr2));
     if (address.family == AF_UNSPEC) return Done(-EAFNOSUPPORT);
+    if (const int fault = socket->Fault(FaultSite::kConnect); fault != 0) return Done(fault);
     const int result = socket->Connect(address);
     return result == -EINPROGRESS ? Wait() : Done(result);
   }
@@ -59,7 +60,7 @@ SimRing::Outcome SimRing::ReadEvent(Request* request, bool first) {
   if (request->sqe.len < sizeof(uint64_t)) return Done(-EINVAL);
   const uint64_t count = event->Take();
   if (count == 0) return Wait();
-  std::memcpy(reinterpret_cast<void*>(request->sqe.addr), &count, sizeof(count));
+  CopyToUser(reinterpret_cast<void*>(request->sqe.addr), &count, sizeof(count));
   return Done(sizeof(count));
 }
 
@@ -81,10 +82,16 @@ SimRing::Outcome SimRing::Cancel(Request* request) {
   if (sqe.cancel_flags != 0) choices_->Fail("cancel with flags %#x: only by exact user_data", sqe.cancel_flags);
   CheckZero(*request, "off", sqe.off);
   CheckZero(*request, "len", sqe.len);
-  const auto [begin, end] = in_flight_.equal_range(sqe.addr);
-  for (auto at = begin; at != end; ++at) {
-    Request* target = at->second.get();
-    if (target == request) continue;
+  Request* target = Target(*request);
+  if (target != nullptr && target->queued && !target->cancelled && choices_->CancelTooLate()) {
+    // As if the queue had been full: the enter that made room for this entry has run what was woken.
+    for (std::deque<Request*>* list : {&work_, &retry_}) {
+      list->erase(std::remove(list->begin(), list->end(), target), list->end());
+    }
+    RunOne(target);
+    target = Target(*request);
+  }
+  if (target != nullptr) {
     if (target->in_worker) return Done(-EALREADY);
     target->cancelled = true;
     Release(*target);  // it takes nothing any more, so another may be armed beside it
@@ -92,6 +99,14 @@ SimRing::Outcome SimRing::Cancel(Request* request) {
     return Done(0);
   }
   return Done(-ENOENT);
+}
+
+SimRing::Request* SimRing::Target(const Request& cancel) const {
+  const auto [begin, end] = in_flight_.equal_range(cancel.sqe.addr);
+  for (auto at = begin; at != end; ++at) {
+    if (at->second.get() != &cancel) return at->second.get();
+  }
+  return nullptr;
 }
 
 SimRing::Outcome SimRing::Install(Request* request) {

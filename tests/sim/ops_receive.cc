@@ -37,7 +37,7 @@ SimRing::Outcome SimRing::Receive(Request* request, bool first) {
     CheckZero(*request, "file_index", sqe.file_index);
     if ((sqe.ioprio & IORING_RECVSEND_POLL_FIRST) != 0) return Wait();
   }
-  if (const int fault = choices_->Fault(FaultSite::kReceive); fault != 0) return Done(-fault);
+  if (const int fault = socket->Fault(FaultSite::kReceive); fault != 0) return Done(fault);
 
   for (unsigned retries = 0;; ++retries) {
     void* to = reinterpret_cast<void*>(sqe.addr);

@@ -42,7 +42,7 @@ SimRing::Outcome SimRing::Send(Request* request, bool first) {
   } else if (Digest(request->pieces) != request->digest) {
     choices_->Fail("the bytes of a send in flight changed before they were taken (user_data %#llx)", sqe.user_data);
   }
-  if (const int fault = choices_->Fault(FaultSite::kSend); fault != 0) return Done(-fault);
+  if (const int fault = socket->Fault(FaultSite::kSend); fault != 0) return Done(fault);
   const int result = socket->Send(request->pieces.data(), request->pieces.size());
   if (result != -EAGAIN) return Done(result);
   if ((sqe.msg_flags & MSG_DONTWAIT) != 0) return Done(-EAGAIN);

@@ -31,6 +31,7 @@ int SimRing::Register(unsigned opcode, void* arg, unsigned count) {
       if ((files->flags & IORING_RSRC_REGISTER_SPARSE) == 0) choices_->Fail("only sparse file tables are simulated");
       if (count != sizeof(*files)) return -EINVAL;
       if (table_.size() != 0) return -EBUSY;
+      if (const int fault = choices_->Fault(FaultSite::kRegister); fault != 0) return -fault;
       table_.Resize(files->nr);
       return 0;
     }
@@ -45,6 +46,7 @@ int SimRing::Register(unsigned opcode, void* arg, unsigned count) {
       const bool power_of_two = group->ring_entries != 0 && (group->ring_entries & (group->ring_entries - 1)) == 0;
       if (!power_of_two || group->ring_entries > 32768 || group->ring_addr % 4096 != 0) return -EINVAL;
       if (groups_.count(group->bgid) != 0) return -EEXIST;
+      if (const int fault = choices_->Fault(FaultSite::kRegister); fault != 0) return -fault;
       groups_.emplace(group->bgid, BufferGroup(choices_, reinterpret_cast<io_uring_buf_ring*>(group->ring_addr),
                                                group->ring_entries));
       return 0;

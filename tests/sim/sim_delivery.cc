@@ -132,6 +132,16 @@ void SimSocket::OnReset() {
   Told(kWakeAny);
 }
 
+// Something between the two has ended the connection and tells both (a firewall that restarts), or a timer of ours has.
+// On a Unix socket nothing is between.
+void SimSocket::Break(int error) {
+  if (is_unix() || state_ != State::kConnected || finished()) return;
+  OnReset();
+  error_ = error;
+  reset_queued_ = true;
+  network_->Touch(this);
+}
+
 void SimSocket::SendReset() {
   const size_t unsent = outgoing_.size() - outgoing_sent_;
   outgoing_.resize(outgoing_.size() - network_->choices().LostWithReset(unsent));

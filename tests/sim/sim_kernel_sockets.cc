@@ -84,6 +84,7 @@ int SimKernel::SetOption(int fd, int level, int name, const void* value, socklen
   }
   if (level == SOL_SOCKET && (name == SO_ATTACH_FILTER || name == SO_ATTACH_REUSEPORT_CBPF)) {
     // The program is not run. On a listener it is taken for the one that drops segments with SYN set.
+    if (const int fault = choices_.Fault(FaultSite::kFilter, socket); fault != 0) return -fault;
     if (size < sizeof(sock_fprog) || static_cast<const sock_fprog*>(value)->len == 0) return -EINVAL;
     return socket->SetOption(level, name, 1);
   }
@@ -142,8 +143,17 @@ int SimKernel::Accept(int fd) {
   int error = 0;
   SimSocket* socket = FindSocket(fd, &error);
   if (socket == nullptr) return error;
-  if (const int fault = choices_.Fault(FaultSite::kAccept); fault != 0) return -fault;
   std::shared_ptr<SimSocket> accepted;
+  if (const int fault = choices_.Fault(FaultSite::kAccept, socket); fault != 0) {
+    // do_accept() makes the new socket before it takes a connection; only when asking for the peer's address fails has it
+    // taken one, which ends then.
+    if (fault != ECONNABORTED) return -fault;
+    if (socket->Accept(&accepted) == 0) {
+      accepted->MarkFaulted();
+      OpenFile closing(std::move(accepted));
+      return -fault;
+    }
+  }
   if (const int result = socket->Accept(&accepted); result < 0) return result;
   return descriptors_.Install(std::make_shared<OpenFile>(std::move(accepted)));
 }
@@ -156,7 +166,7 @@ int SimKernel::Connect(int fd, const sockaddr* address, socklen_t size) {
   if (address->sa_family == AF_UNSPEC) return socket->Disconnect();
   const SimAddress to = SimAddress::FromSockaddr(address, size);
   if (to.family == AF_UNSPEC) return -EAFNOSUPPORT;
-  if (const int fault = choices_.Fault(FaultSite::kConnect); fault != 0) return -fault;
+  if (const int fault = socket->Fault(FaultSite::kConnect); fault != 0) return fault;
   return socket->Connect(to);
 }
 
@@ -164,7 +174,7 @@ int SimKernel::Receive(int fd, void* to, size_t size) {
   int error = 0;
   SimSocket* socket = FindSocket(fd, &error);
   if (socket == nullptr) return error;
-  if (const int fault = choices_.Fault(FaultSite::kReceive); fault != 0) return -fault;
+  if (const int fault = socket->Fault(FaultSite::kReceive); fault != 0) return fault;
   const size_t whole = std::min(size, socket->readable());
   if (whole == 0) return socket->Receive(to, size);
   // Fewer bytes than there are: the others came a moment later, with a wake-up of their own. epoll(7) lets a reader take
@@ -179,7 +189,7 @@ int SimKernel::Send(int fd, const iovec* pieces, unsigned count) {
   int error = 0;
   SimSocket* socket = FindSocket(fd, &error);
   if (socket == nullptr) return error;
-  if (const int fault = choices_.Fault(FaultSite::kSend); fault != 0) return -fault;
+  if (const int fault = socket->Fault(FaultSite::kSend); fault != 0) return fault;
   return socket->Send(pieces, count);
 }
 

@@ -51,6 +51,7 @@ class SimPeer final : private Waiter {
   bool ended() const { return saw_fin_ || saw_reset_ || refused_; }
   size_t unacknowledged() const { return socket_->out_queue(); }  // SIOCOUTQ
   size_t under_way() const { return socket_->readable() + socket_->under_way(); }  // sent to it and not read yet
+  bool faulted() const { return socket_->faulted(); }             // a fault was put into its connection
   const SimAddress& local() const { return socket_->local(); }
 
  private:

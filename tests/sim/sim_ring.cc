@@ -80,9 +80,40 @@ int SimRing::Enter(unsigned to_submit, unsigned min_complete, unsigned flags, co
   if (by_index ? !registered_ || enter_fd != 0 : enter_fd != fd_) return by_index ? -EINVAL : -EBADF;
   ++counts_.enters;
   asleep_ = false;
-  if (const int fault = choices_->Fault(FaultSite::kRingEnter); fault != 0) return -fault;
   for (auto& [id, group] : groups_) group.Look();
 
+  const int fault = choices_->Fault(FaultSite::kRingEnter);
+  if (fault == EAGAIN && to_submit > 0) {
+    // io_submit_sqes() found no memory for a request: what it has taken counts, and nothing else is done.
+    const unsigned taken = Take(static_cast<unsigned>(choices_->Pick(to_submit)));
+    return taken > 0 ? static_cast<int>(taken) : -EAGAIN;
+  }
+  const unsigned submitted = Take(to_submit);
+  // The real one runs work once after submitting (io_uring_enter) and once before it waits (io_cqring_wait).
+  if (submitted > 0) RunWork(min_complete);
+  MaybeDeliver();
+  RunWork(min_complete);
+  FlushOverflow();
+  while (Ready() < min_complete && WorkPending()) RunWork(min_complete);
+
+  if (Ready() < min_complete) {
+    if (Ready() > 0) {
+      ++counts_.short_waits;
+    } else if (fault == EINTR || (fault == EBUSY && old())) {
+      return submitted > 0 ? static_cast<int>(submitted) : -fault;  // a signal, or an overflow that found no room
+    } else {
+      ++counts_.sleeps;
+      asleep_ = true;
+      wake_at_ = timeout == nullptr
+                     ? INT64_MAX
+                     : network_->clock().Now() + timeout->tv_sec * core::kNanosPerSecond + timeout->tv_nsec;
+    }
+    if (submitted == 0) return -ETIME;
+  }
+  return static_cast<int>(submitted);
+}
+
+unsigned SimRing::Take(unsigned to_submit) {
   unsigned submitted = 0;
   const unsigned tail = __atomic_load_n(&sq_.tail, __ATOMIC_ACQUIRE);
   while (submitted < to_submit && sq_.head != tail) {
@@ -95,27 +126,7 @@ int SimRing::Enter(unsigned to_submit, unsigned min_complete, unsigned flags, co
     Submit(sqe);
   }
   if (submitted < to_submit) choices_->Fail("enter submits %u entries, but %u are queued", to_submit, submitted);
-
-  // The real one runs work once after submitting (io_uring_enter) and once before it waits (io_cqring_wait).
-  if (submitted > 0) RunWork(min_complete);
-  MaybeDeliver();
-  RunWork(min_complete);
-  FlushOverflow();
-  while (Ready() < min_complete && WorkPending()) RunWork(min_complete);
-
-  if (Ready() < min_complete) {
-    if (Ready() > 0) {
-      ++counts_.short_waits;
-    } else {
-      ++counts_.sleeps;
-      asleep_ = true;
-      wake_at_ = timeout == nullptr
-                     ? INT64_MAX
-                     : network_->clock().Now() + timeout->tv_sec * core::kNanosPerSecond + timeout->tv_nsec;
-    }
-    if (submitted == 0) return -ETIME;
-  }
-  return static_cast<int>(submitted);
+  return submitted;
 }
 
 void SimRing::MaybeDeliver() {

@@ -110,6 +110,7 @@ class SimRing final : public SimSleep {
   static Outcome Again() { return {Outcome::Kind::kAgain}; }
 
   // Submission and work.
+  unsigned Take(unsigned to_submit);  // entries; how many
   void Submit(const io_uring_sqe& sqe);
   Outcome Attempt(Request* request, bool first);
   void Settle(Request* request, Outcome outcome);
@@ -143,6 +144,7 @@ class SimRing final : public SimSleep {
   Outcome ReadEvent(Request* request, bool first);
   Outcome Close(Request* request);
   Outcome Cancel(Request* request);
+  Request* Target(const Request& cancel) const;
   Outcome Install(Request* request);
   Outcome Shutdown(Request* request, bool first);
   Outcome FilesUpdate(Request* request);

@@ -217,6 +217,20 @@ int SimSocket::TakeError() {
   return -error;
 }
 
+int SimSocket::Fault(FaultSite site) {
+  const int error = network_->choices().Fault(site, this);
+  if (error == 0) return 0;
+  MarkFaulted();
+  if (error != ECONNRESET && error != EPIPE && error != ETIMEDOUT) return -error;
+  Break(error);
+  return 0;
+}
+
+void SimSocket::MarkFaulted() {
+  faulted_ = true;
+  if (peer_ != nullptr) peer_->faulted_ = true;
+}
+
 size_t SimSocket::Room() const {
   size_t capacity = send_buffer_;
   // What is not delivered yet counts as not sent; the other side's receive buffer comes on top.

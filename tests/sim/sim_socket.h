@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sim/choices.h"
 #include "tests/sim/sim_address.h"
 #include "tests/sim/sim_file.h"
 
@@ -78,6 +79,13 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   // Sends RST, as close(2) with SO_LINGER {1, 0} does.
   void Abort();
 
+  // Asks for a fault of a receive, send or connect. 0: none; or an error that left everything as it was. An end of the
+  // connection (ECONNRESET, EPIPE, ETIMEDOUT) is made so, and what the caller does next tells of it: 0 as well.
+  int Fault(FaultSite site);
+  // A fault happened to this connection: on this side or on the other one.
+  bool faulted() const { return faulted_; }
+  void MarkFaulted();
+
   // The requests that read and write this socket now; two at a time have no order (checked by the ring).
   const void* reader = nullptr;
   const void* writer = nullptr;
@@ -93,6 +101,7 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   void DeliverFin();
   void OnReset();
   void SendReset();
+  void Break(int error);
   void BreakLink();
   void Told(uint32_t key);  // wakes who waits; the seed may have it told once more, later
   void StopListening();
@@ -139,6 +148,7 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   bool reset_queued_ = false;
   bool reset_received_ = false;
   bool closed_by_owner_ = false;
+  bool faulted_ = false;
   bool connect_untold_ = false;   // nobody has asked for connect(2)'s result yet (SS_CONNECTING)
   bool vanished_ = false;
   mutable bool no_space_ = false;  // SOCK_NOSPACE: somebody found no room, so the next room is told

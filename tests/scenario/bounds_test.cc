@@ -141,9 +141,13 @@ TEST_P(SmallTable, ServesEverybodyInTheEndAndResetsNobody) {
   EXPECT_EQ(served, 200);
   EXPECT_LE(open.most, 64);
   EXPECT_GT(open.most, 30) << "the table was used";
-  EXPECT_EQ(server.TransportCount("accept_table_full"), 0u);
   EXPECT_EQ(server.TransportCount("accepts_refused"), 0u);
-  EXPECT_GT(server.TransportCount("accepts_near"), 0u);
+  if (world().transport != net::TransportKind::kEpoll) {  // which accepts one by one always
+    EXPECT_GT(server.TransportCount("accepts_near"), 0u);
+  }
+  if (world().transport == net::TransportKind::kUring && world().faults == Faults::kNone) {
+    EXPECT_EQ(server.TransportCount("accept_table_full"), 0u);
+  }
 }
 
 TEST_P(SmallTable, GoesBackToAcceptingFreely) {
@@ -157,8 +161,12 @@ TEST_P(SmallTable, GoesBackToAcceptingFreely) {
     for (Client& client : clients) client.Reset();
     server.Await([&] { return server.live() == 0; });
   }
-  EXPECT_GE(server.TransportCount("accept_mode_changes"), 9u);
-  EXPECT_EQ(server.TransportCount("accept_table_full"), 0u);
+  if (world().transport != net::TransportKind::kEpoll) {
+    EXPECT_GE(server.TransportCount("accept_mode_changes"), 9u);
+  }
+  if (world().transport == net::TransportKind::kUring && world().faults == Faults::kNone) {
+    EXPECT_EQ(server.TransportCount("accept_table_full"), 0u);
+  }
 }
 INSTANTIATE_TEST_SUITE_P(Worlds, SmallTable, EveryWorld(), WorldName());
 

@@ -9,9 +9,12 @@
 // queue, behind a smaller tail; meanwhile IORING_SQ_TASKRUN is set, because a transport may believe the kernel when that
 // says that nothing is left. Nobody but an enter posts completions to a DEFER_TASKRUN ring, so no tail is overtaken.
 //
+// Receives are never shortened: the kernel gives less than was asked for only when it has no more, and a drain (ring) or
+// an edge (epoll) counts on that.
+//
 // Epoll. Only the calls that the kernel may refuse are refused. A socket that was said to be full although it is not
-// gets its EPOLLOUT from here, since the real one will not come. Receives are never shortened: epoll(7) lets a short
-// one mean that nothing is left.
+// gets its EPOLLOUT from here, since the real one will not come. No event is held back, for a wait that brings fewer
+// events than it may says that there are no more.
 #include "tests/scenario/fault_kernel.h"
 
 #include <liburing.h>
@@ -30,10 +33,10 @@ namespace mooring::scenario {
 namespace {
 
 constexpr const char* kNames[] = {
-    "enter_refused", "enter_in_part",    "completions_late",    "send_short",      "send_blocked",
-    "receive_ended", "receive_short",    "receive_starved",     "accept_ended",    "accept_transient",
-    "accept_no_resources", "install_refused", "cancel_missed", "wait_interrupted", "events_in_part",
-    "send_failed",   "receive_failed",   "connect_failed",      "update_failed",   "command_failed",
+    "enter_refused",  "enter_in_part",    "completions_late",    "send_short",      "send_blocked",  "receive_ended",
+    "receive_starved", "accept_ended",    "accept_transient",    "accept_no_resources", "install_refused",
+    "cancel_missed",  "wait_interrupted", "send_failed",         "receive_failed",  "connect_failed", "update_failed",
+    "command_failed",
 };
 static_assert(std::size(kNames) == static_cast<size_t>(Fault::kCount));
 
@@ -148,13 +151,8 @@ void FaultKernel::BendSend(io_uring_sqe* sqe) {
 void FaultKernel::BendReceive(io_uring_sqe* sqe) {
   if (hard_ && Now(50, Fault::kReceiveFailed)) return Fail(sqe, OneOf({ECONNRESET, ENOMEM, ETIMEDOUT, EHOSTUNREACH}));
   if ((sqe->flags & IOSQE_BUFFER_SELECT) != 0 && Now(20, Fault::kReceiveStarved)) return Fail(sqe, ENOBUFS);
-  if ((sqe->ioprio & IORING_RECV_MULTISHOT) != 0) {
-    if (!Now(4, Fault::kReceiveEnded)) return;
-    sqe->ioprio &= static_cast<uint16_t>(~IORING_RECV_MULTISHOT);
-  }
-  if (!Now(4, Fault::kReceiveShort)) return;
-  const auto n = static_cast<unsigned>(1 + Below(Below(2) == 0 ? 16 : 8192));
-  if (sqe->len == 0 || sqe->len > n) sqe->len = n;
+  if ((sqe->ioprio & IORING_RECV_MULTISHOT) == 0 || !Now(4, Fault::kReceiveEnded)) return;
+  sqe->ioprio &= static_cast<uint16_t>(~IORING_RECV_MULTISHOT);
 }
 
 void FaultKernel::BendAccept(io_uring_sqe* sqe) {
@@ -268,7 +266,6 @@ int FaultKernel::EpollWait(int epoll_fd, epoll_event* events, int count, core::N
   for (auto& [fd, each] : registered_) {
     if (each.owed && (each.events & EPOLLOUT) != 0) owed.push_back(&each);
   }
-  if (count > 1 && Now(5, Fault::kEventsInPart)) count = 1 + static_cast<int>(Below(static_cast<uint64_t>(count)));
   int n = core::ForwardingKernel::EpollWait(epoll_fd, events, count, owed.empty() ? timeout : 0);
   for (Registered* each : owed) {
     if (n < 0) break;

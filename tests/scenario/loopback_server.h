@@ -61,6 +61,7 @@ struct LoopbackOptions {
   int64_t max_connections = 0;       // of the process; 0 is no cap
   std::string features_off = {};
   int backlog = 0;                   // 0: as mooringd would have it
+  std::string address = "127.0.0.1";
   bool user_timeout = false;         // TCP_USER_TIMEOUT as mooringd sets it, from write_stall_s
   Faults faults = Faults::kNone;     // from a seed, which is printed as MOORING_SEED=n and taken from there
 };

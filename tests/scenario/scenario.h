@@ -34,7 +34,11 @@ struct World {
 // Every transport that there is, as it is and on a kernel that has a bad day. This is the one list of them.
 inline constexpr World kWorlds[] = {
     {net::TransportKind::kUring},
+    {net::TransportKind::kUringBase},
+    {net::TransportKind::kEpoll},
     {net::TransportKind::kUring, Faults::kGentle},
+    {net::TransportKind::kUringBase, Faults::kGentle},
+    {net::TransportKind::kEpoll, Faults::kGentle},
 };
 
 inline std::string Name(const World& world) {

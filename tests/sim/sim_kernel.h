@@ -54,6 +54,8 @@ class SimKernel final : public core::Kernel {
   // RunTurn knows.
   SimRing* last_entered() { return last_entered_; }
   const SimSleep* last_wait() const { return last_wait_; }
+  // Before a Poll, which may come back without having asked the kernel anything.
+  void ForgetLastWait() { last_wait_ = nullptr; }
   // One line for each request that was in flight when its ring was closed. The memory it names was still the kernel's.
   const std::vector<std::string>& in_flight_at_exit() const { return in_flight_at_exit_; }
 

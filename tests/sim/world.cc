@@ -16,6 +16,7 @@ class World::SplitPort final : public core::EventPort {
 
   void Poll(core::Nanos wait, Sleeper* sleeper) override {
     sleeper_ = sleeper;
+    kernel_->ForgetLastWait();
     real_->Poll(wait, &gate_);
   }
   // The second half. Only the delivery: the shard's turn is the next thing it does.
@@ -39,7 +40,7 @@ class World::SplitPort final : public core::EventPort {
   };
   void OnAwake() {
     wait_ = kernel_->last_wait();
-    sleeping_ = wait_->asleep();
+    sleeping_ = wait_ != nullptr && wait_->asleep();
     if (!sleeping_) sleeper_->OnAwake();
   }
 

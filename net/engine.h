@@ -257,6 +257,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   std::function<void()> on_drained_;
   bool drain_looking_ = false;  // some connection has not had its notice: the next turn must not wait
   uint32_t drain_looks_ = 0;
+  uint32_t drain_turns_ = 0;
 
   core::CounterSet<EngineCount> counters_;
   core::CounterSet<CloseCause> causes_;

@@ -130,9 +130,10 @@ void Engine::StopListener(Listener& listener) {
 // A connection has been read to the end when a Poll that began with its receive armed left nothing behind; the look
 // before that Poll is its first, the one after it its second. The kernel hands over a bounded part of what it holds in
 // each turn, so a busy shard gets more looks the more connections it has, and then goes on without waiting for peers
-// that never stop.
+// that never stop. Where a Poll brings one block of a connection, a look is as many turns as others bring blocks.
 void Engine::DrainTurn() {
-  ++drain_looks_;
+  const bool counts = drain_turns_++ % (Transport::kKernelBatch / transport_->ReceiveBatch()) == 0;
+  if (counts) ++drain_looks_;
   const bool to_end = transport_->ReadToEnd();
   const bool enough = drain_looks_ > kDrainLooks + live() / kDrainLooks;
   drain_looking_ = false;
@@ -143,7 +144,7 @@ void Engine::DrainTurn() {
       conn->drain_looks_ = std::min<uint8_t>(conn->drain_looks_, kDrainLooks - kDrainLooksAgain);
       return;
     }
-    if (conn->drain_looks_ < kDrainLooks) ++conn->drain_looks_;
+    if (conn->drain_looks_ < 2 || (counts && conn->drain_looks_ < kDrainLooks)) ++conn->drain_looks_;
     const bool looked = conn->drain_looks_ >= 2 && (to_end || (enough && conn->drain_looks_ >= kDrainLooks));
     if (!looked) {
       drain_looking_ = true;  // look again at once

@@ -125,6 +125,9 @@ class Transport : public core::EventPort {
   // read has been read to the end.
   virtual bool ReadToEnd() const = 0;
 
+  // Receive blocks that a Poll brings of one connection which has more. REQUIRES: 1 to kKernelBatch.
+  virtual unsigned ReceiveBatch() const { return kKernelBatch; }
+
   // What it is and which features it found, in a line for people: "io_uring: modern no_iowait ...".
   virtual std::string Describe() const = 0;
 

@@ -48,6 +48,7 @@ class UringTransport final : public Transport {
   // uring_transport.cc
   void Poll(core::Nanos wait, Sleeper* sleeper) override;
   bool ReadToEnd() const override { return read_to_end_; }
+  unsigned ReceiveBatch() const override { return descriptors_.direct() ? kKernelBatch : 1; }
   std::string Describe() const override;
   void Count(absl::FunctionRef<void(std::string_view name, uint64_t value)> sink) const override;
 

@@ -308,6 +308,36 @@ TEST_P(SimServices, BeyondTheHardCapAConnectionIsClosedOrTheWriteIsDropped) {
   EXPECT_EQ(server.Cause(CloseCause::kQueueFull), 1u);
 }
 
+TEST_P(SimServices, ADrainReadsWhatTheKernelHoldsHoweverManyTurnsThatTakes) {
+  for (const TransportKind kind : {TransportKind::kUring, TransportKind::kUringBase}) {
+    SimServer server(seed(), {.transport = kind, .mood = sim::Mood::kCalm});
+    struct Sink final : Handler {
+      Sink(std::vector<ConnectionId>* to, size_t* bytes) : ids(to), seen(bytes) {}
+      void OnOpen(Connection& conn) override {
+        ids->push_back(conn.id());
+        conn.Pause();
+      }
+      void OnData(Connection&, alloc::Lease data) override { *seen += data.size(); }
+      std::vector<ConnectionId>* ids;
+      size_t* seen;
+    };
+    std::vector<ConnectionId> ids;
+    size_t seen = 0;
+    const std::string at = server.Listen(Callbacks<Sink>(&ids, &seen));
+    auto* peer = server.ConnectNow(at);
+    constexpr size_t kBytes = 1'000'000;
+    peer->Send(Pattern(kBytes));
+    server.world.RunUntilIdle();
+    const size_t held = kBytes - peer->unacknowledged();
+    ASSERT_GT(held, 20u * alloc::BufferPool::kReceiveBlockBytes);
+    EXPECT_EQ(seen, 0u);
+    server.OnShard(0, [&](Engine& engine) { engine.Find(ids[0])->Resume(); });
+    server.BeginDrain();
+    server.world.RunFor(1'000);
+    EXPECT_GE(seen, held) << Name(kind);
+  }
+}
+
 TEST_P(SimServices, AStaleHandleFindsNobody) {
   SimServer server(seed());
   struct Noter final : Handler {

@@ -64,7 +64,7 @@ class PeerModel {
 
   sim::SimPeer* peer() const { return peer_; }
   const Setting& setting() const { return setting_; }
-  bool exact() const { return !broken_ && !prefix_only_; }
+  bool exact() const { return !broken_ && !prefix_only_ && !peer_->faulted(); }
   bool ended() const { return ended_; }
   bool broken() const { return broken_; }
   bool vanished() const { return vanished_; }

@@ -85,9 +85,7 @@ SimRing::Outcome SimRing::Cancel(Request* request) {
   Request* target = Target(*request);
   if (target != nullptr && target->queued && !target->cancelled && choices_->CancelTooLate()) {
     // As if the queue had been full: the enter that made room for this entry has run what was woken.
-    for (std::deque<Request*>* list : {&work_, &retry_}) {
-      list->erase(std::remove(list->begin(), list->end(), target), list->end());
-    }
+    Unqueue(target);
     RunOne(target);
     target = Target(*request);
   }

@@ -42,7 +42,10 @@ void SimSocket::Deliver() {
     DeliverBytes();
   } else if (reset_queued_) {
     if (handshake_ == Handshake::kAck) {
-      if (const std::shared_ptr<SimSocket> listener = to->listener_.lock()) --listener->half_open_;
+      if (const std::shared_ptr<SimSocket> listener = to->listener_.lock()) {
+        --listener->half_open_;
+        listener->Unpark();
+      }
     }
     reset_queued_ = false;
     BreakLink();

@@ -102,6 +102,22 @@ TEST(SimFaults, AResetIsOneBothSidesAndBehindTheBytes) {
   EXPECT_TRUE(peer->saw_reset());
 }
 
+TEST(SimFaults, AnArmedReceiveThatFindsTheEndIsToldOnce) {
+  Bed bed;
+  SimPeer* peer = nullptr;
+  const int fd = bed.Connected(&peer);
+  io_uring_sqe* sqe = bed.Sqe(IORING_OP_RECV, fd, 7);
+  sqe->addr = reinterpret_cast<uint64_t>(bed.bytes);
+  sqe->len = sizeof(bed.bytes);
+  EXPECT_EQ(bed.Enter().size(), 0u);
+  peer->HalfClose();
+  bed.kernel.network().DeliverAll();
+  bed.Once(FaultSite::kReceive, ECONNRESET);
+  EXPECT_EQ(bed.Enter().size(), 1u);
+  EXPECT_EQ(bed.Enter().size(), 0u) << "its own wake-up went with it";
+  EXPECT_EQ(bed.kernel.last_entered()->in_flight(), 0u);
+}
+
 TEST(SimFaults, ASendFindsAnEnd) {
   for (const int error : {ECONNRESET, EPIPE, ETIMEDOUT}) {
     Bed bed;

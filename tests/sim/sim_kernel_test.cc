@@ -505,5 +505,32 @@ TEST(SimKernelDeathTest, WhatIsNotSimulated) {
       "setsockopt .* is not simulated");
 }
 
+// Backlog 0 holds one; the second waits at the listener and the third behind it.
+TEST(SimKernel, WhoVanishesWhileItWaitsKeepsNobodyOut) {
+  for (const int vanishing : {0, 1}) {
+    core::ManualClock clock{core::kNanosPerSecond};
+    SimKernel kernel(1, &clock, Mood::kCalm);
+    const int listener = kernel.Socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_storage at;
+    const socklen_t size = SimAddress::Parse("127.0.0.1:7000").ToSockaddr(AF_INET, &at);
+    ASSERT_EQ(kernel.Bind(listener, reinterpret_cast<const sockaddr*>(&at), size), 0);
+    ASSERT_EQ(kernel.Listen(listener, 0), 0);
+    SimPeer* peers[3];
+    for (SimPeer*& peer : peers) peer = kernel.Connect("127.0.0.1:7000");
+    if (vanishing == 0) {
+      kernel.network().DeliverOne();  // the first has sent its SYN and not answered
+      ASSERT_TRUE(peers[0]->connected());
+    } else {
+      kernel.network().DeliverAll();
+    }
+    peers[vanishing]->Vanish();
+    for (int accepted = 0; accepted < 2; ++accepted) {
+      kernel.network().DeliverAll();
+      EXPECT_GE(kernel.Accept(listener), 0) << accepted << " beside " << vanishing;
+    }
+    EXPECT_TRUE(peers[2]->connected());
+  }
+}
+
 }  // namespace
 }  // namespace mooring::sim

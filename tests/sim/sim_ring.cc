@@ -212,6 +212,7 @@ uint32_t SimRing::Interest(const io_uring_sqe& sqe) {
 
 void SimRing::Finish(Request* request, int result, uint32_t flags) {
   if (request->armed) request->file->file->RemoveWaiter(request);
+  if (request->queued) Unqueue(request);  // what it did has woken itself: a fault that ended its connection
   Release(*request);
   const bool skipped = (request->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0 && result >= 0;
   if (!skipped) Post(request->sqe.user_data, result, flags);
@@ -234,6 +235,13 @@ void SimRing::Queue(Request* request) {
   work_.push_back(request);
   SetFlag(IORING_SQ_TASKRUN, true);
   asleep_ = false;
+}
+
+void SimRing::Unqueue(Request* request) {
+  request->queued = false;
+  for (std::deque<Request*>* list : {&work_, &retry_}) {
+    list->erase(std::remove(list->begin(), list->end(), request), list->end());
+  }
 }
 
 // __io_run_local_work(): what was left over first, then one batch of what has come since; again only while too few

@@ -118,6 +118,7 @@ class SimRing final : public SimSleep {
   void Finish(Request* request, int result, uint32_t flags);
   void Release(const Request& request);  // it no longer reads or writes its socket
   void Queue(Request* request);
+  void Unqueue(Request* request);
   void RunWork(unsigned min_complete);
   void RunAllWork();  // 6.1
   bool old() const { return age_ == KernelAge::k6_1; }

@@ -52,16 +52,20 @@ int SimSocket::Accept(std::shared_ptr<SimSocket>* accepted) {
   *accepted = std::move(accepted_.front());
   accepted_.pop_front();
   (*accepted)->listener_.reset();
-  // There is room in the backlog again; with a filter attached nobody new gets in.
-  if (options_.count({SOL_SOCKET, SO_ATTACH_FILTER}) == 0 && !parked_.empty()) {
+  Unpark();
+  return 0;
+}
+
+void SimSocket::Unpark() {
+  if (options_.count({SOL_SOCKET, SO_ATTACH_FILTER}) != 0) return;  // nobody new gets in
+  while (!parked_.empty()) {
     const std::shared_ptr<SimSocket> next = parked_.front().lock();
     parked_.erase(parked_.begin());
-    if (next != nullptr) {
-      next->parked_syn_ = false;
-      network_->Touch(next.get());
-    }
+    if (next == nullptr) continue;
+    next->parked_syn_ = false;
+    network_->Touch(next.get());
+    if (next->active_) return;  // not so one that has vanished, or given up
   }
-  return 0;
 }
 
 int SimSocket::Connect(const SimAddress& to) {
@@ -338,6 +342,15 @@ void SimSocket::Abort() {
   closed_by_owner_ = true;
 }
 
-void SimSocket::Vanish() { vanished_ = true; }
+void SimSocket::Vanish() {
+  vanished_ = true;
+  // Its half of a handshake takes nobody's place: SYN cookies (tcp_syncookies, on by default) let others in.
+  if (handshake_ != Handshake::kAck || peer_ == nullptr) return;
+  handshake_ = Handshake::kNone;
+  if (const std::shared_ptr<SimSocket> listener = peer_->listener_.lock()) {
+    --listener->half_open_;
+    listener->Unpark();
+  }
+}
 
 }  // namespace mooring::sim

@@ -47,7 +47,7 @@ bool Up(const char* interface, bool up) {
   return done;
 }
 
-bool Run(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
+bool Shell(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
 
 int ThisNamespace() { return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC); }
 
@@ -136,12 +136,12 @@ class Link : public Network {
     theirs_ = ThisNamespace();
     ASSERT_TRUE(Up("lo", true));
     ASSERT_EQ(setns(ours_, CLONE_NEWNET), 0);
-    if (!Run("ip -V")) GTEST_SKIP() << "no ip command; apt install iproute2";
-    if (!Run("ip link add harbour type veth peer name mole")) GTEST_SKIP() << "this kernel makes no veth pairs";
+    if (!Shell("ip -V")) GTEST_SKIP() << "no ip command; apt install iproute2";
+    if (!Shell("ip link add harbour type veth peer name mole")) GTEST_SKIP() << "this kernel makes no veth pairs";
     // By descriptor: the namespace has no name and no process.
-    ASSERT_TRUE(Run("ip link set mole netns /proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(theirs_)));
-    ASSERT_TRUE(Run("ip addr add 10.77.0.1/24 dev harbour && ip link set harbour up"));
-    Theirs([] { ASSERT_TRUE(Run("ip addr add 10.77.0.2/24 dev mole && ip link set mole up")); });
+    ASSERT_TRUE(Shell("ip link set mole netns /proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(theirs_)));
+    ASSERT_TRUE(Shell("ip addr add 10.77.0.1/24 dev harbour && ip link set harbour up"));
+    Theirs([] { ASSERT_TRUE(Shell("ip addr add 10.77.0.2/24 dev mole && ip link set mole up")); });
   }
   void TearDown() override {
     if (theirs_ >= 0) close(theirs_);

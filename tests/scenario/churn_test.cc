@@ -23,8 +23,10 @@ using net::EngineCount;
 class Churn : public ScenarioOf<int> {};
 
 TEST_P(Churn, LeavesNothingBehind) {
-  // One in twenty accepts of a faulty world finds no descriptor, and the listener backs off.
-  const int connections = Scaled(world().faults == Faults::kNone ? 100'000 : 5'000) / kEchoForms;
+  // Where faults are, one in twenty accepts finds no descriptor, and the listener backs off.
+  const bool modern = world().transport == net::TransportKind::kUring;
+  const int of_all = world().faults != Faults::kNone ? 5'000 : modern ? 100'000 : 30'000;
+  const int connections = Scaled(of_all) / kEchoForms;
   constexpr int kAtOnce = 32;
   LoopbackServer server(EchoForms(Param()).service, In());
   const unsigned seed = std::random_device()();

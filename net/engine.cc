@@ -45,6 +45,12 @@ Engine::~Engine() {
   shard_->SetTurnEnd(nullptr);
 }
 
+void Engine::LeaveLive() {
+  connections_.LeaveLive();
+  shard_->frames().LeaveLive();
+  shard_->buffers().LeaveLive();
+}
+
 Connection* Engine::Find(ConnectionId id) {
   if (id.shard() != shard_->id()) return nullptr;
   return connections_.Find({id.slot(), id.generation()});

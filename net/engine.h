@@ -117,6 +117,9 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   // Cancels every task and aborts every connection. Returns how many there were.
   uint32_t CutAll();
 
+  // This shard is cut off: what connections hold when engine and shard are destroyed is no leak (alloc/checked.h).
+  void LeaveLive();
+
   const core::CounterSet<EngineCount>& counters() const { return counters_; }
   const core::CounterSet<CloseCause>& causes() const { return causes_; }
   // Live connections; readable from any thread.

@@ -52,7 +52,10 @@ const Findings& Trial::Run() {
   const bool finish = plan_.end != TrialPlan::End::kDestroy && findings_.none();
   if (finish) EndAll();
   Cover();
-  if (!finish) coverage_.Add(Covered::kDestroyed);
+  if (!finish) {
+    coverage_.Add(Covered::kDestroyed);
+    for (size_t i = 0; i < server_->size(); ++i) server_->engine(i).LeaveLive();
+  }
   server_->DestroyNow();
   if (finish) {
     for (const std::string& left : server_->world.kernel().in_flight_at_exit()) {

@@ -110,9 +110,17 @@ void Ring::MoveWaiting() {
   }
 }
 
+// A queue at a time, so that the list ends: submitting one for each that is added, it would stay for ever. Only a kernel
+// that takes nothing now leaves some for the next call.
 void Ring::Enter(unsigned min_complete, Nanos timeout) {
-  if (!waiting_.empty()) MoveWaiting();
+  while (!waiting_.empty()) {
+    MoveWaiting();
+    if (!waiting_.empty() && EnterOnce(0, 0) <= 0) break;
+  }
+  EnterOnce(min_complete, timeout);
+}
 
+int Ring::EnterOnce(unsigned min_complete, Nanos timeout) {
   // Publish what get_sqe handed out. The array maps entry i to SQE i for good, so only the tail moves.
   ring_.sq.sqe_head = ring_.sq.sqe_tail;
   io_uring_smp_store_release(ring_.sq.ktail, ring_.sq.sqe_tail);
@@ -137,6 +145,7 @@ void Ring::Enter(unsigned min_complete, Nanos timeout) {
   } else if (result != -ETIME) {
     counters_.Add(RingCount::kEnterRetries);  // EINTR, EAGAIN, EBUSY: what was not submitted is still in the queue
   }
+  return result;
 }
 
 }  // namespace mooring::core

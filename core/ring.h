@@ -95,6 +95,7 @@ class Ring {
 
  private:
   Ring(Kernel* kernel) : kernel_(kernel) {}
+  int EnterOnce(unsigned min_complete, Nanos timeout);
   void MoveWaiting();  // from the waiting list into the queue, as far as it has room
 
   Kernel* const kernel_;

@@ -56,6 +56,8 @@ size_t Choices::Some(size_t available) {
   }
 }
 
+size_t Choices::Crumb(size_t available) { return std::min<size_t>(available, Between(1, 8)); }
+
 size_t Choices::LostWithReset(size_t in_flight) { return calm_ ? 0 : Between(0, in_flight); }
 
 size_t Choices::SendBuffer() {

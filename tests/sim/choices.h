@@ -98,7 +98,7 @@ class Choices {
   // A number of bytes out of 1..available, often all of them, often very few. Calm: all.
   size_t Some(size_t available);
 
-  size_t ReceiveChunk(size_t available) { return Some(available); }     // into one receive block
+  size_t ReceiveChunk(size_t available) { return crumbs_ ? Crumb(available) : Some(available); }  // into one block
   size_t SendTake(size_t room) { return Some(room); }                   // of one send
   size_t Segment(size_t deliverable) { return Some(deliverable); }      // one delivery by the network
   size_t LostWithReset(size_t in_flight);                               // bytes that an RST overtakes. Calm: 0
@@ -108,6 +108,9 @@ class Choices {
   bool WakeTwice() { return Chance(6); }
   bool CancelTooLate() { return Chance(10); }
 
+  // Every receive is one of very few bytes, as if each segment held no more: blocks run out soon.
+  void SetCrumbs(bool on) { crumbs_ = on; }
+
   // 0 (no fault) or an errno. None happen until a test says so.
   void SetFaults(std::function<int(const FaultPoint&)> faults) { faults_ = std::move(faults); }
   int Fault(FaultSite site, SimSocket* socket = nullptr) { return faults_ ? faults_({site, socket}) : 0; }
@@ -116,8 +119,11 @@ class Choices {
   [[noreturn]] void Fail(const char* format, ...) const __attribute__((format(printf, 2, 3)));
 
  private:
+  size_t Crumb(size_t available);
+
   const uint64_t seed_;
   const bool calm_;
+  bool crumbs_ = false;
   SeededDecisions seeded_;
   Decisions* decisions_ = &seeded_;
   std::function<int(const FaultPoint&)> faults_;

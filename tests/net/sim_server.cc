@@ -23,6 +23,7 @@ uint64_t Seed(uint64_t otherwise) {
 SimServer::SimServer(uint64_t seed, const Options& options)
     : world(seed, {.shards = options.shards,
                    .mood = options.mood,
+                   .age = options.age,
                    .steps_max = options.steps_max,
                    .decisions = options.decisions,
                    .shard = options.shard}),

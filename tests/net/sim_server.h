@@ -57,6 +57,7 @@ class SimServer {
     uint32_t shards = 1;
     TransportKind transport = TransportKind::kUring;
     sim::Mood mood = sim::Mood::kSeeded;
+    sim::KernelAge age = sim::KernelAge::k6_18;
     uint32_t slots = 512;           // direct slots of a shard
     uint32_t connections_max = 0;   // slots of a shard's slab; 0: some more than direct ones
     int64_t credit = 0;             // connections of the process; 0: no cap

@@ -26,7 +26,9 @@ constexpr uint64_t kOneQueueWrite = 24'000;  // more than any service writes at 
 
 Trial::Trial(uint64_t seed, std::optional<TransportKind> transport)
     : seed_(seed),
-      own_(seed * 0x9e3779b97f4a7c15 + 1),  // apart from the kernel's, which begins at the seed itself
+      // Apart from the kernel's, which begins at the seed itself; and mixed, or the streams of neighbours would be one
+      // stream, begun a step later.
+      own_(sim::SeededDecisions(~seed).Next()),
       kernel_decisions_(nullptr),
       dice_(&own_),
       plan_(TrialPlan::Draw(dice_, transport)) {}
@@ -70,6 +72,7 @@ void Trial::SetUp() {
   SimServer::Options options;
   options.shards = plan_.shards;
   options.transport = plan_.transport;
+  options.age = plan_.age;
   options.slots = plan_.slots;
   options.connections_max = plan_.slab;
   options.credit = plan_.credit;
@@ -101,6 +104,7 @@ void Trial::SetUp() {
   invariants_ = std::make_unique<Invariants>(server_.get(), plan_.transport, bounds, &findings_);
   mail_ = std::make_unique<MailStorm>(shards_, &dice_, &findings_);
   InjectFaults();
+  server_->world.kernel().choices().SetCrumbs(plan_.crumbs);
 }
 
 // Faults.
@@ -108,14 +112,28 @@ void Trial::SetUp() {
 void Trial::InjectFaults() {
   if (!plan_.faults && !plan_.connection_faults) return;
   faults_left_ = dice_.Between(1, 40);
-  server_->world.kernel().choices().SetFaults([this](sim::FaultSite site) {
+  server_->world.kernel().choices().SetFaults([this](const sim::FaultPoint& point) {
     if (faults_left_ == 0) return 0;
-    const int error = Fault(site);
+    const int error = Fault(point.site);
     if (error == 0) return 0;
+    if (plan_.connection_faults) OnConnectionFault(point);
     --faults_left_;
     coverage_.Add(Covered::kFaults);
     return error;
   });
+}
+
+// Whose connection it costs, maybe. A site that does not say which costs anybody's.
+void Trial::OnConnectionFault(const sim::FaultPoint& point) {
+  switch (point.site) {
+    case sim::FaultSite::kReceive:
+    case sim::FaultSite::kSend:
+    case sim::FaultSite::kEpollAdd: break;
+    default: return;
+  }
+  for (PeerModel& peer : peers_) {
+    if (point.socket == nullptr || peer.peer()->local().port == point.socket->remote().port) peer.MayEndEarly();
+  }
 }
 
 int Trial::Fault(sim::FaultSite site) {
@@ -131,6 +149,9 @@ int Trial::Fault(sim::FaultSite site) {
       return plan_.connection_faults && dice_.Chance(2) ? one_of({ECONNRESET, ENOMEM, ETIMEDOUT}) : 0;
     case sim::FaultSite::kSend:
       return plan_.connection_faults && dice_.Chance(2) ? one_of({ECONNRESET, EPIPE, ENOMEM}) : 0;
+    case sim::FaultSite::kEpollWait: return plan_.faults && dice_.Chance(3) ? EINTR : 0;
+    case sim::FaultSite::kEpollAdd:
+      return plan_.connection_faults && dice_.Chance(10) ? one_of({ENOMEM, ENOSPC}) : 0;
     default: return 0;
   }
 }
@@ -167,6 +188,8 @@ void Trial::Watch() {
         coverage_.turns_waited_max = std::max(coverage_.turns_waited_max, turn - asked_at_[i]);
       }
       asked_at_[i] = 0;
+    } else if (peer.peer()->under_way() != 0) {
+      asked_at_[i] = 0;  // a part of the answer waits for the network, and the rest for room behind it
     } else if (asked_at_[i] == 0) {
       if (peer.peer()->unacknowledged() == 0) asked_at_[i] = turn;
     } else if (turn - asked_at_[i] > kTurnsWaitedMax) {
@@ -196,7 +219,7 @@ void Trial::Open() {
   peers_.emplace_back(server_->Connect(at_[service]), setting, now_ms());
   PeerModel& peer = peers_.back();
   if (plan_.end != TrialPlan::End::kFinish || setting.service == TrialService::kPusher) peer.peer()->CloseOnEof();
-  if (plan_.connection_faults || plan_.frames != 0 || plan_.slab != 0) peer.MayEndEarly();
+  if (plan_.frames != 0 || plan_.slab != 0) peer.MayEndEarly();
 }
 
 void Trial::Script() {

@@ -59,6 +59,7 @@ class Trial {
   void TakeAccepted();
   void InjectFaults();
   int Fault(sim::FaultSite site);
+  void OnConnectionFault(const sim::FaultPoint& point);
 
   void Finish();
   void Drain();

@@ -8,8 +8,16 @@
 namespace mooring::net {
 namespace {
 
-// The kinds that a trial can run on, each as often as it is named.
-constexpr TransportKind kKinds[] = {TransportKind::kUring};
+// What a trial can run on, each as often as it is named.
+struct Machine {
+  TransportKind transport;
+  sim::KernelAge age;
+};
+constexpr Machine kMachines[] = {
+    {TransportKind::kUring, sim::KernelAge::k6_18},     {TransportKind::kUring, sim::KernelAge::k6_18},
+    {TransportKind::kUringBase, sim::KernelAge::k6_1},  {TransportKind::kUringBase, sim::KernelAge::k6_18},
+    {TransportKind::kEpoll, sim::KernelAge::k6_18},
+};
 
 ServiceOptions DrawOptions(Dice& dice, bool deadlines) {
   ServiceOptions options;
@@ -35,8 +43,9 @@ TrialPlan::End DrawEnd(Dice& dice) {
 
 TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   TrialPlan plan;
-  plan.transport = kKinds[dice.Pick(std::size(kKinds))];
-  if (transport.has_value()) plan.transport = *transport;
+  const Machine machine = kMachines[dice.Pick(std::size(kMachines))];
+  plan.transport = transport.value_or(machine.transport);
+  plan.age = plan.transport == TransportKind::kUring ? sim::KernelAge::k6_18 : machine.age;
   plan.flood = dice.Chance(15);
   plan.shards = plan.flood ? 1 : static_cast<uint32_t>(dice.Between(1, 3));
   plan.peers = dice.Between(1, kPeersMax);
@@ -75,10 +84,16 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   plan.storms = dice.Chance(30);
   plan.outbound = dice.Chance(25);
   plan.jumps = dice.Chance(20);
+  plan.crumbs = dice.Chance(12);
   plan.faults = dice.Chance(30);
   plan.connection_faults = dice.Chance(15);
   plan.vanishing = deadlines || !plan.tight();
   plan.end = DrawEnd(dice);
+  // A drain gives a peer a number of looks; what came a moment later need not be in them.
+  // And who keeps each block for some milliseconds takes minutes for that many.
+  for (const Service& each : plan.services) {
+    if (plan.end == End::kDrain || each.service == TrialService::kKeeper) plan.crumbs = false;
+  }
   plan.cut_after_ms = static_cast<int64_t>(dice.Between(0, 3000));
   if (plan.flood) {  // who waits must wait for the flood alone
     plan.slots = 512;
@@ -100,7 +115,8 @@ bool TrialPlan::tight() const {
 
 std::string TrialPlan::ToString() const {
   constexpr const char* kEnds[] = {"finish", "drain", "cut", "destroy"};
-  std::string out = absl::StrCat(std::string(net::Name(transport)), ", shards ", shards, ", services");
+  std::string out = absl::StrCat(std::string(net::Name(transport)), age == sim::KernelAge::k6_1 ? " on 6.1" : "",
+                                 ", shards ", shards, ", services");
   for (const Service& each : services) {
     absl::StrAppend(&out, " ", net::Name(each.service), "(", each.options.queue_high_bytes, "/",
                     each.options.queue_low_bytes, "B idle ", each.options.idle_timeout_s, "s stall ",
@@ -110,7 +126,7 @@ std::string TrialPlan::ToString() const {
                   ", backlog ", backlog, ", sq ", sq_entries, ", cq ", cq_entries, ", mailbox ", mailbox);
   absl::StrAppend(&out, ", receive blocks ", receive_blocks, ", frames ", frames, flood ? ", flood" : "",
                   storms ? ", storms" : "", outbound ? ", outbound" : "", jumps ? ", jumps" : "",
-                  vanishing ? ", vanishing" : "", faults ? ", faults" : "",
+                  vanishing ? ", vanishing" : "", crumbs ? ", crumbs" : "", faults ? ", faults" : "",
                   connection_faults ? ", connection faults" : "", ", end ", kEnds[static_cast<int>(end)]);
   return out;
 }

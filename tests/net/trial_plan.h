@@ -13,6 +13,7 @@
 #include "net/engine.h"
 #include "net/transport.h"
 #include "tests/net/dice.h"
+#include "tests/sim/sim_ring.h"
 #include "tests/net/trial_services.h"
 
 namespace mooring::net {
@@ -33,6 +34,7 @@ struct TrialPlan {
   };
 
   TransportKind transport = TransportKind::kUring;
+  sim::KernelAge age = sim::KernelAge::k6_18;
   uint32_t shards = 1;
   std::vector<Service> services;
   uint64_t peers = 1;
@@ -55,6 +57,7 @@ struct TrialPlan {
   bool outbound = false;
   bool jumps = false;     // of the clock
   bool vanishing = false;
+  bool crumbs = false;    // few bytes a receive, many blocks
   bool faults = false;             // that cost nobody an answer
   bool connection_faults = false;  // that do
   End end = End::kFinish;

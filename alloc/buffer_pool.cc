@@ -30,16 +30,26 @@ BufferPool::BufferPool(Accounting* accounting, uint32_t receive_blocks_max)
 
 BufferPool::~BufferPool() {
   if constexpr (kChecked) {
-    if (leave_live_) return;
-    ReportLeak(Name(Purpose::kReceiveBlocks), kReceiveBlockBytes, receive_.live());
-    uint64_t large = blocks_live_;
-    for (const std::optional<SlotRegions>& regions : classes_) {
-      if (!regions.has_value()) continue;
-      ReportLeak(Name(Purpose::kBlocks), regions->slot_bytes(), regions->live());
-      large -= regions->live();
-    }
-    ReportLeak("blocks from the heap", 0, large);
+    if (!leave_live_) ReportLeaks();
   }
+  // What came from the heap does not go with the slots.
+  for (uint32_t slot = descriptors_.NextLive(0); slot < descriptors_.slots_max(); slot = descriptors_.NextLive(slot + 1)) {
+    const auto* block = static_cast<const Block*>(descriptors_.At(slot));
+    if (block->size_class < kSlotClasses) continue;
+    accounting_->Add(Purpose::kBlocks, -static_cast<int64_t>(block->capacity));
+    std::free(block->data);
+  }
+}
+
+void BufferPool::ReportLeaks() const {
+  ReportLeak(Name(Purpose::kReceiveBlocks), kReceiveBlockBytes, receive_.live());
+  uint64_t large = blocks_live_;
+  for (const std::optional<SlotRegions>& regions : classes_) {
+    if (!regions.has_value()) continue;
+    ReportLeak(Name(Purpose::kBlocks), regions->slot_bytes(), regions->live());
+    large -= regions->live();
+  }
+  ReportLeak("blocks from the heap", 0, large);
 }
 
 Block* BufferPool::Describe(char* data, uint32_t capacity, uint8_t size_class, bool receive) {

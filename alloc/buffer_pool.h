@@ -167,6 +167,7 @@ class BufferPool {
  private:
   friend class Lease;
 
+  void ReportLeaks() const;
   Block* Describe(char* data, uint32_t capacity, uint8_t size_class, bool receive);
   void Return(Block* block);  // its last reference is gone
 

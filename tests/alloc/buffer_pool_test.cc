@@ -107,6 +107,18 @@ TEST_F(Buffers, AcquireIsNullWhenThereIsNoMemory) {
   EXPECT_EQ(pool_.blocks_live(), 0u);
 }
 
+// The leak checker of AddressSanitizer would find it.
+TEST_F(Buffers, ABlockFromTheHeapGoesWithItsPool) {
+  Accounting accounting;
+  {
+    BufferPool pool(&accounting);
+    pool.LeaveLive();
+    EXPECT_NE(pool.Acquire(100'000), nullptr);
+    EXPECT_EQ(accounting.Bytes(Purpose::kBlocks), 131072u + 4096u);
+  }
+  EXPECT_EQ(accounting.Total(), 0u);
+}
+
 TEST_F(Buffers, NothingIsLostWhenABlockFindsNoDescriptor) {
   pool_.LeaveLive();
   constexpr uint32_t kDescriptors = SlotRegions::kRegionBytes / sizeof(Block);  // in their first region

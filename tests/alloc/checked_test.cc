@@ -81,7 +81,6 @@ TEST_F(Checked, WhatIsLiveWhenItsPoolGoesFailsTheProcessWithACountForEachPool) {
               "leak: 1 live in receive_blocks of 16384 bytes when the pool goes\n.*leak: 1 live in blocks of 1024 bytes");
 }
 
-// AddressSanitizer looks for leaks of the heap first, and finds these too: with an exit code of its own.
 TEST_F(Checked, WhatCameFromTheHeapIsCountedToo) {
   EXPECT_EXIT(PoolsGo([](auto&, auto& frames, auto&) { frames.Acquire(5000); }),
               testing::ExitedWithCode(kLeakExitCode), "leak: 1 live in frames from the heap");

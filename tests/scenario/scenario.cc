@@ -3,6 +3,7 @@
 
 #include "core/kernel.h"
 #include "net/uring/provider.h"
+#include "tests/scenario/scale.h"
 
 namespace mooring::scenario {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 class NotEverythingSkipped final : public testing::Environment {
  public:
   void TearDown() override {
+    if (kSanitized) return;  // under which some can't run at all; what the kernel lacks shows in the plain build
     const testing::UnitTest& run = *testing::UnitTest::GetInstance();
     if (run.test_to_run_count() > 0 && run.skipped_test_count() == run.test_to_run_count()) {
       ADD_FAILURE() << "every test was skipped, so nothing was tested: this kernel has none of their transports";

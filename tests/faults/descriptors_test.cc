@@ -22,8 +22,8 @@ namespace {
 
 using net::EngineCount;
 
-// At most 1,200 descriptors for this process. Before a server starts, because an armed accept goes by the bound of when it
-// was armed.
+// At most 1,200 descriptors for this process. Before a server starts, because an armed accept goes by the bound of when
+// it was armed.
 class Bound {
  public:
   Bound() {
@@ -61,7 +61,7 @@ class Hog {
 class DescriptorExhaustion : public Scenario {};
 
 TEST_P(DescriptorExhaustion, IsWaitedOutAndNobodyIsLost) {
-  if (kSanitized) GTEST_SKIP() << "UBSan looks at memory through a pipe, and without descriptors it sees errors everywhere";
+  if (kSanitized) GTEST_SKIP() << "UBSan looks at memory through a pipe; without one it sees errors everywhere";
   const Bound bound;
   LoopbackServer server(Callbacks<EchoCallbacks>(), In({.connections_max = 1024, .backlog = 64}));
   Client served(server.port());

@@ -175,14 +175,7 @@ int SimKernel::Receive(int fd, void* to, size_t size) {
   SimSocket* socket = FindSocket(fd, &error);
   if (socket == nullptr) return error;
   if (const int fault = socket->Fault(FaultSite::kReceive); fault != 0) return fault;
-  const size_t whole = std::min(size, socket->readable());
-  if (whole == 0) return socket->Receive(to, size);
-  // Fewer bytes than there are: the others came a moment later, with a wake-up of their own. epoll(7) lets a reader take
-  // a short read for the end of what there is.
-  const size_t part = choices_.ReceiveChunk(whole);
-  const int result = socket->Receive(to, part);
-  if (part < whole) socket->Wake(kWakeReadable);
-  return result;
+  return socket->Receive(to, size);
 }
 
 int SimKernel::Send(int fd, const iovec* pieces, unsigned count) {

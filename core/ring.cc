@@ -113,9 +113,10 @@ void Ring::MoveWaiting() {
 // A queue at a time, so that the list ends: submitting one for each that is added, it would stay for ever. Only a kernel
 // that takes nothing now leaves some for the next call.
 void Ring::Enter(unsigned min_complete, Nanos timeout) {
+  if (!waiting_.empty()) timeout = 0;  // what is lined up may bring completions at once
   while (!waiting_.empty()) {
     MoveWaiting();
-    if (!waiting_.empty() && EnterOnce(0, 0) <= 0) break;
+    if (!waiting_.empty() && EnterOnce(0, 0) <= 0) return;
   }
   EnterOnce(min_complete, timeout);
 }
@@ -127,7 +128,6 @@ int Ring::EnterOnce(unsigned min_complete, Nanos timeout) {
   const unsigned to_submit = ring_.sq.sqe_tail - io_uring_smp_load_acquire(ring_.sq.khead);
 
   if (__atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW) counters_.Add(RingCount::kCqOverflow);
-  if (!waiting_.empty()) timeout = 0;  // more submissions are due at once
   __kernel_timespec until = {};
   __kernel_timespec* bound = nullptr;
   // A zero timespec bounds a wait for completions that come inline anyway; the kernel sets a timer (15 us) only when

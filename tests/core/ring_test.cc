@@ -179,6 +179,17 @@ TEST_F(RingTest, WithSubmissionsLinedUpItDoesNotWait) {
   ExpectInOrder(Take(ring.get(), 10), 10);
 }
 
+TEST_F(RingTest, WhatIsLinedUpGoesOutThoughEachTurnAddsToIt) {
+  auto ring = Open({.sq_entries = 1, .cq_entries = 64});
+  kernel_.enter_errors = {-EBUSY};
+  for (uint64_t i = 0; i < 5; ++i) Nop(ring.get(), i);
+  EXPECT_EQ(ring->SubmissionsWaiting(), 5u);
+  Nop(ring.get(), 5);
+  ring->Enter(0, 0);
+  EXPECT_EQ(ring->SubmissionsWaiting(), 0u);
+  ExpectInOrder(Take(ring.get(), 6), 6);
+}
+
 TEST_F(RingTest, EntriesMayBeTakenWhileReaping) {
   auto ring = Open(kSmall);
   for (uint64_t i = 0; i < 4; ++i) Nop(ring.get(), i);

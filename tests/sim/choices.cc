@@ -56,7 +56,14 @@ size_t Choices::Some(size_t available) {
   }
 }
 
-size_t Choices::Crumb(size_t available) { return std::min<size_t>(available, Between(1, 8)); }
+size_t Choices::ReceiveChunk(size_t available) {
+  switch (receives_) {
+    case Receives::kSome: break;
+    case Receives::kCrumbs: return std::min<size_t>(available, Between(1, 8));
+    case Receives::kWhole: return available;
+  }
+  return Some(available);
+}
 
 size_t Choices::LostWithReset(size_t in_flight) { return calm_ ? 0 : Between(0, in_flight); }
 

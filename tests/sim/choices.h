@@ -98,7 +98,7 @@ class Choices {
   // A number of bytes out of 1..available, often all of them, often very few. Calm: all.
   size_t Some(size_t available);
 
-  size_t ReceiveChunk(size_t available) { return crumbs_ ? Crumb(available) : Some(available); }  // into one block
+  size_t ReceiveChunk(size_t available);                                // into one receive block
   size_t SendTake(size_t room) { return Some(room); }                   // of one send
   size_t Segment(size_t deliverable) { return Some(deliverable); }      // one delivery by the network
   size_t LostWithReset(size_t in_flight);                               // bytes that an RST overtakes. Calm: 0
@@ -108,8 +108,10 @@ class Choices {
   bool WakeTwice() { return Chance(6); }
   bool CancelTooLate() { return Chance(10); }
 
-  // Every receive is one of very few bytes, as if each segment held no more: blocks run out soon.
-  void SetCrumbs(bool on) { crumbs_ = on; }
+  // kCrumbs: every receive is one of very few bytes, as if each segment held no more: blocks run out soon. kWhole: all
+  // that is there, for a test that counts on what was acknowledged not being "a moment later".
+  enum class Receives : uint8_t { kSome, kCrumbs, kWhole };
+  void SetReceives(Receives receives) { receives_ = receives; }
 
   // 0 (no fault) or an errno. None happen until a test says so.
   void SetFaults(std::function<int(const FaultPoint&)> faults) { faults_ = std::move(faults); }
@@ -119,11 +121,9 @@ class Choices {
   [[noreturn]] void Fail(const char* format, ...) const __attribute__((format(printf, 2, 3)));
 
  private:
-  size_t Crumb(size_t available);
-
   const uint64_t seed_;
   const bool calm_;
-  bool crumbs_ = false;
+  Receives receives_ = Receives::kSome;
   SeededDecisions seeded_;
   Decisions* decisions_ = &seeded_;
   std::function<int(const FaultPoint&)> faults_;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <fstream>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,22 @@ using alloc::Purpose;
 using net::CloseCause;
 using net::EngineCount;
 
+// Connections of this machine that a reset ended before their handshake did: two CPUs, the sender having moved from one
+// to the other between its last step of the handshake and its reset, have packet queues without a common order. Nobody
+// accepts those. (TcpExt EmbryonicRsts.)
+uint64_t EmbryonicResets() {
+  std::ifstream file("/proc/net/netstat");
+  std::string names, values;
+  while (std::getline(file, names) && std::getline(file, values)) {
+    std::istringstream name(names), value(values);
+    for (std::string n, v; name >> n && value >> v;) {
+      if (n == "EmbryonicRsts") return std::stoull(v);
+    }
+  }
+  ADD_FAILURE() << "no EmbryonicRsts in /proc/net/netstat";
+  return 0;
+}
+
 class Churn : public ScenarioOf<int> {};
 
 TEST_P(Churn, LeavesNothingBehind) {
@@ -29,6 +47,7 @@ TEST_P(Churn, LeavesNothingBehind) {
   const int connections = Scaled(of_all) / kEchoForms;
   constexpr int kAtOnce = 32;
   LoopbackServer server(EchoForms(Param()).service, In());
+  const uint64_t embryonic_before = EmbryonicResets();
   const unsigned seed = std::random_device()();
   std::printf("seed %u\n", seed);
   std::mt19937 random(seed);
@@ -67,14 +86,18 @@ TEST_P(Churn, LeavesNothingBehind) {
       }
     }
   }
-  // One that was reset before it was accepted is accepted too, and ends at once.
-  server.Await([&] { return server.Count(EngineCount::kReleased) == static_cast<uint64_t>(made); });
-  EXPECT_EQ(server.Count(EngineCount::kAccepted), static_cast<uint64_t>(made));
-  EXPECT_EQ(server.Causes(), static_cast<uint64_t>(made));
+  // One that was reset after its handshake and before it was accepted is accepted too, and ends at once.
+  const auto embryonic = [&] { return EmbryonicResets() - embryonic_before; };
+  server.Await([&] {
+    return server.live() == 0 && server.Count(EngineCount::kReleased) + embryonic() >= static_cast<uint64_t>(made);
+  });
+  EXPECT_LE(server.Count(EngineCount::kAccepted), static_cast<uint64_t>(made));
+  EXPECT_EQ(server.Causes(), server.Count(EngineCount::kAccepted));
   EXPECT_EQ(server.live(), 0u);
   EXPECT_EQ(server.Cause(CloseCause::kTransport), 0u);
-  std::printf("accepted %llu of %d, stale completions %llu\n",
+  std::printf("accepted %llu of %d, %llu reset in mid-handshake, stale completions %llu\n",
               static_cast<unsigned long long>(server.Count(EngineCount::kAccepted)), made,
+              static_cast<unsigned long long>(embryonic()),
               static_cast<unsigned long long>(server.TransportCount("stale")));
   EXPECT_EQ(server.TransportCount("close_errors"), 0u);
   // The pools give back what nobody uses: a region or two each are kept.

@@ -32,9 +32,9 @@ using std::chrono::steady_clock;
 constexpr char kFlood = '!';   // the first byte of the one whose bytes are thrown away
 constexpr char kMirror = '?';  // ... of the one whose bytes come back
 
-// Four turns of the flooder's, of as many blocks as a kernel may deliver of one connection at a time. Modern takes one,
-// epoll two or three, base a few single blocks.
-constexpr uint64_t kFloodMax = 4 * net::Transport::kKernelBatch * 16384;
+// Three turns of the flooder's, of as many blocks as a kernel may deliver of one connection at a time. Modern takes one,
+// epoll two, base a few single blocks.
+constexpr uint64_t kFloodMax = 3 * net::Transport::kKernelBatch * 16384;
 
 // What the service has taken from the flooder, and how much that was when it last heard of somebody else.
 std::atomic<uint64_t> flooded{0};

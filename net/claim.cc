@@ -16,6 +16,7 @@ namespace mooring::net {
 namespace {
 
 constexpr int kSiblingTries = 200;  // a millisecond apart
+constexpr std::chrono::milliseconds kAskAgain(10);
 
 absl::Status Explain(const Address& endpoint, const char* call, int result) {
   const std::string name = endpoint.ToString();
@@ -82,12 +83,17 @@ absl::StatusOr<Claim> Claim::Take(core::Kernel* kernel, const Endpoint& endpoint
 
 absl::Status Claim::TakePort(const ClaimOptions& options) {
   Address address = endpoint_.address();
-  const int first = Open(kernel_, address, options, false);
-  if (first < 0) return Explain(address, "socket", first);
-  sockets_.push_back(first);
-  if (const int result = BindAndListen(kernel_, first, address, options.backlog); result < 0) {
-    return Explain(address, "bind", result);
+  int first = -1;
+  for (std::chrono::milliseconds waited(0);; waited += kAskAgain) {
+    first = Open(kernel_, address, options, false);  // a fresh one each time: one whose listen failed stays bound
+    if (first < 0) return Explain(address, "socket", first);
+    const int result = BindAndListen(kernel_, first, address, options.backlog);
+    if (result >= 0) break;
+    kernel_->Close(first);
+    if (result != -EADDRINUSE || waited.count() >= options.patience_ms) return Explain(address, "bind", result);
+    std::this_thread::sleep_for(kAskAgain);
   }
+  sockets_.push_back(first);
   socklen_t size = Address::kSizeMax;
   if (const int result = kernel_->Name(first, address.get(), &size); result < 0) {
     return Explain(address, "getsockname", result);
@@ -123,7 +129,8 @@ absl::Status Claim::TakePath(const ClaimOptions& options) {
   // As many as all shards' own sockets together would hold.
   backlog_ = static_cast<int>(std::min<int64_t>(int64_t{options.backlog} * options.shards, options.somaxconn));
   int first = -1;
-  absl::StatusOr<UnixPath> path = UnixPath::Take(kernel_, endpoint_.path(), {.backlog = backlog_}, &first);
+  absl::StatusOr<UnixPath> path = UnixPath::Take(
+      kernel_, endpoint_.path(), {.backlog = backlog_, .patience_ms = options.patience_ms}, &first);
   if (!path.ok()) return path.status();
   path_ = *std::move(path);
   sockets_.push_back(first);

@@ -6,6 +6,10 @@
 // its siblings bind and listen. A sibling's EADDRINUSE (a loser inside its failing listen) is retried each millisecond,
 // up to 200 times. Restarting over TIME_WAIT works.
 //
+// A server that was killed may hold its endpoints for a moment longer than it lives: accepts that its rings have armed
+// keep the sockets open until the kernel takes the rings down, after exit and in the background (io_ring_exit_work). So
+// an endpoint that is in use may be asked for again for a while.
+//
 // A Unix-domain socket cannot exist once per shard: each shard gets a descriptor of its own of the one socket, and
 // UnixPath keeps others from its path.
 //
@@ -33,6 +37,7 @@ struct ClaimOptions {
   int somaxconn = 4096;                // the most that the one socket of a Unix path gets for all shards
   uint32_t notsent_lowat = 128 << 10;  // TCP_NOTSENT_LOWAT, inherited by what is accepted (tcp(7))
   uint32_t user_timeout_ms = 0;        // TCP_USER_TIMEOUT; only where the service has a write-stall deadline
+  uint32_t patience_ms = 0;            // how long an endpoint that is in use is asked for again, each 10 ms
 };
 
 class Claim {

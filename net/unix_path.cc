@@ -9,9 +9,11 @@
 
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 
@@ -19,6 +21,7 @@ namespace mooring::net {
 namespace {
 
 constexpr int kLockTries = 100;  // each lost to a server that gave the path up in between
+constexpr std::chrono::milliseconds kAskAgain(10);
 
 absl::Status Explain(const std::string& path, const char* what, int error) {
   const std::string name = absl::StrCat("unix:", path);
@@ -46,7 +49,7 @@ absl::Status InUse(const std::string& path) {
 }
 
 absl::Status NotASocket(const std::string& path) {
-  return absl::AlreadyExistsError(
+  return absl::FailedPreconditionError(
       absl::StrCat(path, " is there and is no socket, so it is left alone; remove it or choose another path"));
 }
 
@@ -129,7 +132,13 @@ absl::StatusOr<UnixPath> UnixPath::Take(core::Kernel* kernel, const std::string&
   UnixPath hold;  // from here on it gives up what it has, if that is all
   hold.path_ = path;
   hold.lock_fd_ = lock_fd;
-  if (absl::Status status = Look(kernel, path); !status.ok()) return status;
+  absl::Status look = Look(kernel, path);
+  for (std::chrono::milliseconds waited(0); absl::IsAlreadyExists(look) && waited.count() < options.patience_ms;
+       waited += kAskAgain) {
+    std::this_thread::sleep_for(kAskAgain);
+    look = Look(kernel, path);
+  }
+  if (!look.ok()) return look;
   // The lock is ours, so a socket of this name is what a server left that died.
   const std::string temporary = path + ".tmp";
   struct stat found;

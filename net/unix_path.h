@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -31,6 +32,8 @@ class UnixPath {
     // Owner and group may connect: a socket has no other guard than its mode, and an open one invites everybody on the
     // machine. chmod(2) sets it, so the umask does not count.
     mode_t mode = 0660;
+    // How long a socket is asked again that still answers although the lock is free: see Claim.
+    uint32_t patience_ms = 0;
   };
 
   // Sets `*listener` to a nonblocking socket that listens, the caller's. Errors name the path and say what to do.

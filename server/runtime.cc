@@ -35,6 +35,9 @@ std::string DeadlinesOff(const Service& service) {
   return text;
 }
 
+// For what a killed predecessor's rings still hold (net/claim.h). nginx, too, tries for about so long.
+constexpr uint32_t kClaimPatienceMs = 2000;
+
 sigset_t Signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -172,6 +175,7 @@ absl::Status Runtime::ClaimEndpoints() {
   claim_options.shards = static_cast<int>(shards_.size());
   claim_options.backlog = net::Backlog(plan_.slots_per_shard, listeners, somaxconn);
   claim_options.somaxconn = somaxconn;
+  claim_options.patience_ms = kClaimPatienceMs;
   std::vector<net::Claim> claims;
   for (const ListenOption& listen : options_.listen) {
     claim_options.user_timeout_ms = listen.service->options.write_stall_s * 1000;

@@ -57,6 +57,18 @@ TEST_P(Processes, KilledServerStartsAtOnceOnTheSamePort) {
   }
 }
 
+// Its rings may hold the port for longer than the process lives: contract 16.
+TEST_P(Processes, KilledServerIsSucceededWhileItsRingsAreTakenDown) {
+  int port = 0;
+  for (int round = 0; round < 30; ++round) {
+    Daemon daemon(Arguments(port));
+    port = daemon.AwaitPort("echo");
+    ASSERT_NE(port, 0) << "round " << round;
+    daemon.Signal(SIGKILL);
+    ASSERT_EQ(daemon.AwaitExit(), 1000 + SIGKILL);
+  }
+}
+
 // A peer in a process of its own, which ends with 0 when every byte has come back.
 pid_t StartPeer(uint16_t port, uint32_t stream, uint64_t bytes) {
   const pid_t pid = fork();

@@ -154,6 +154,38 @@ TEST(Claim, LowPortWithoutPermissionIsExplained) {
   EXPECT_EQ(kernel.open, 0);
 }
 
+// A port that is held for some tries more, as by a ring of a process that has ended.
+class HeldFor final : public core::ForwardingKernel {
+ public:
+  explicit HeldFor(int tries) : tries_(tries) {}
+  int open = 0;
+  int Socket(int family, int type, int protocol) override {
+    ++open;
+    return ForwardingKernel::Socket(family, type, protocol);
+  }
+  int Close(int fd) override {
+    --open;
+    return ForwardingKernel::Close(fd);
+  }
+  int Bind(int fd, const sockaddr* address, socklen_t size) override {
+    return tries_-- > 0 ? -EADDRINUSE : ForwardingKernel::Bind(fd, address, size);
+  }
+
+ private:
+  int tries_;
+};
+
+TEST(Claim, APortThatIsHeldIsAskedForAgainAsLongAsPatienceLasts) {
+  HeldFor briefly(5);
+  EXPECT_TRUE(Claim::Take(&briefly, kAnyPort, {.patience_ms = 1000}).ok());
+  EXPECT_EQ(briefly.open, 0) << "no socket of a try is left";
+  HeldFor longer(5);
+  EXPECT_FALSE(Claim::Take(&longer, kAnyPort, {.patience_ms = 30}).ok());
+  EXPECT_EQ(longer.open, 0);
+  HeldFor once(1);
+  EXPECT_FALSE(Claim::Take(&once, kAnyPort, {}).ok()) << "without patience there is one try";
+}
+
 TEST(Backlog, NeverOverfillsTheTable) {
   EXPECT_EQ(Backlog(1024, 1, 4096), 128);
   EXPECT_EQ(Backlog(1 << 20, 1, 4096), 4096);

@@ -139,8 +139,10 @@ void SimSocket::OnReset() {
 // On a Unix socket nothing is between.
 void SimSocket::Break(int error) {
   if (is_unix() || state_ != State::kConnected || finished()) return;
+  const Handshake half = handshake_;
   OnReset();
   error_ = error;
+  handshake_ = half;  // a half-open connection leaves the backlog when the other side hears of it
   reset_queued_ = true;
   network_->Touch(this);
 }

@@ -102,6 +102,25 @@ TEST(SimFaults, AResetIsOneBothSidesAndBehindTheBytes) {
   EXPECT_TRUE(peer->saw_reset());
 }
 
+// Backlog 0 holds one: a connection that breaks before its handshake is done leaves the place to the next.
+TEST(SimFaults, AHalfOpenConnectionThatBreaksKeepsNobodyOut) {
+  Bed bed;
+  sockaddr_storage at;
+  const socklen_t size = SimAddress::Parse("127.0.0.1:7001").ToSockaddr(AF_INET, &at);
+  const auto* to = reinterpret_cast<const sockaddr*>(&at);
+  const int listener = bed.kernel.Socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(bed.kernel.Bind(listener, to, size), 0);
+  ASSERT_EQ(bed.kernel.Listen(listener, 0), 0);
+  const int fd = bed.kernel.Socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(bed.kernel.Connect(fd, to, size), -EINPROGRESS);
+  bed.kernel.network().DeliverOne();  // the SYN is answered, and the answer is not yet
+  bed.Once(FaultSite::kReceive, ECONNRESET);
+  EXPECT_EQ(bed.Receive(fd), -ECONNRESET);
+  bed.kernel.Connect("127.0.0.1:7001");
+  bed.kernel.network().DeliverAll();
+  EXPECT_GE(bed.kernel.Accept(listener), 0);
+}
+
 TEST(SimFaults, AnArmedReceiveThatFindsTheEndIsToldOnce) {
   Bed bed;
   SimPeer* peer = nullptr;

@@ -532,5 +532,31 @@ TEST(SimKernel, WhoVanishesWhileItWaitsKeepsNobodyOut) {
   }
 }
 
+// Each listener holds one; whom the seed sends to a full one waits there, and may find the other when it tries again.
+TEST(SimKernel, NobodyIsLeftAtAListenerThatHasRoomAgain) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    core::ManualClock clock{core::kNanosPerSecond};
+    SimKernel kernel(seed, &clock);
+    sockaddr_storage at;
+    const socklen_t size = SimAddress::Parse("127.0.0.1:7000").ToSockaddr(AF_INET, &at);
+    int listeners[2];
+    for (int& listener : listeners) {
+      listener = kernel.Socket(AF_INET, SOCK_STREAM, 0);
+      const int on = 1;
+      ASSERT_EQ(kernel.SetOption(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+      ASSERT_EQ(kernel.Bind(listener, reinterpret_cast<const sockaddr*>(&at), size), 0);
+      ASSERT_EQ(kernel.Listen(listener, 0), 0);
+    }
+    for (int i = 0; i < 8; ++i) kernel.Connect("127.0.0.1:7000");
+    int accepted = 0;
+    for (bool any = true; any;) {
+      kernel.network().DeliverAll();
+      any = false;
+      for (const int listener : listeners) any |= kernel.Accept(listener) >= 0 && ++accepted > 0;
+    }
+    EXPECT_EQ(accepted, 8) << "seed " << seed;
+  }
+}
+
 }  // namespace
 }  // namespace mooring::sim

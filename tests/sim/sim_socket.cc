@@ -56,15 +56,14 @@ int SimSocket::Accept(std::shared_ptr<SimSocket>* accepted) {
   return 0;
 }
 
+// All of them: the SYN that is sent again may go to another listener of the group, and this one has room.
 void SimSocket::Unpark() {
   if (options_.count({SOL_SOCKET, SO_ATTACH_FILTER}) != 0) return;  // nobody new gets in
-  while (!parked_.empty()) {
-    const std::shared_ptr<SimSocket> next = parked_.front().lock();
-    parked_.erase(parked_.begin());
+  for (const std::weak_ptr<SimSocket>& parked : std::exchange(parked_, {})) {
+    const std::shared_ptr<SimSocket> next = parked.lock();
     if (next == nullptr) continue;
     next->parked_syn_ = false;
     network_->Touch(next.get());
-    if (next->active_) return;  // not so one that has vanished, or given up
   }
 }
 

@@ -105,7 +105,7 @@ class SimSocket final : public SimFile, public std::enable_shared_from_this<SimS
   void BreakLink();
   void Told(uint32_t key);  // wakes who waits; the seed may have it told once more, later
   void StopListening();
-  void Unpark();  // there is room in the backlog: the next that can come does
+  void Unpark();  // there is room in the backlog: who waits for it tries again
   // The same of a Unix socket.
   int UnixConnect(const SimAddress& to);
   int UnixReceive(void* to, size_t size);

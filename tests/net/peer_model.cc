@@ -149,6 +149,15 @@ void PeerModel::Look(int64_t now_ms) {
   if (passed(slow_since_ms_, Engine::kLingerTotalSeconds)) prefix_only_ = true;
 }
 
+// Who takes nothing of what is queued for 30 s after the server has closed is aborted (contract 1). It closes when its
+// service does, and when the peer has ended.
+void PeerModel::Jump(int64_t ms) {
+  const bool may_close = ended_ || too_long_ || setting_.service == TrialService::kPusher;
+  if (!may_close || !peer_->connected() || peer_->saw_fin()) return;
+  jumped_ms_ += ms;
+  if (jumped_ms_ >= (Engine::kLingerTotalSeconds - 1) * int64_t{1000}) prefix_only_ = true;
+}
+
 // Checking.
 
 std::string PeerModel::Describe() const {

@@ -53,6 +53,8 @@ class PeerModel {
   void MayEndEarly() { prefix_only_ = true; }
   // ... because time has passed. Called with the time before anybody relies on exactness.
   void Look(int64_t now_ms);
+  // ... because the clock jumps, and the network does nothing meanwhile.
+  void Jump(int64_t ms);
 
   // Checks. `what` they find names the peer.
   void CheckPrefix(Findings* findings) const;
@@ -95,6 +97,7 @@ class PeerModel {
   bool prefix_only_ = false;
   int64_t active_ms_;
   int64_t slow_since_ms_ = -1;
+  int64_t jumped_ms_ = 0;  // while the server may have been closing
 };
 
 }  // namespace mooring::net

@@ -239,6 +239,7 @@ void Trial::Script() {
     if (plan_.storms && dice_.Chance(15)) mail_->Blow(dice_.Between(1, 60));
     if (plan_.jumps && dice_.Chance(4)) {
       const uint64_t seconds = dice_.Chance(70) ? dice_.Between(1, 60) : dice_.Between(60, 4 * 3600);
+      for (PeerModel& peer : peers_) peer.Jump(static_cast<int64_t>(seconds) * 1000);
       world.clock().Advance(static_cast<int64_t>(seconds) * kNanosPerSecond);
     }
     for (uint64_t n = dice_.Pick(30); n > 0 && Step(); --n) {

@@ -72,7 +72,8 @@ void Engine::OnDeadline(Connection& conn) {
   }
 }
 
-// The peer has acknowledged all that was taken but `result` bytes. Progress since the last look earns another period.
+// The peer has acknowledged all that was taken but `result` bytes. Progress since the last look earns another period; so
+// does the first look, before which nothing is known of it: the shard itself may have been late.
 void Engine::OnOutQueue(ConnId id, int result) {
   Connection& conn = *connections_.At(id.slot);
   conn.Unset(Connection::kOutQueueAsked);
@@ -84,7 +85,7 @@ void Engine::OnOutQueue(ConnId id, int result) {
   const bool first = !std::exchange(output->asked, true);
   const bool due = now_s() >= output->stalled_since_s + stall + 1;
   if (!first && due && acknowledged == output->acknowledged) return End(conn, CloseCause::kWriteStalled, /*abort=*/true);
-  if (acknowledged != output->acknowledged) output->stalled_since_s = now_s();
+  if (first || acknowledged != output->acknowledged) output->stalled_since_s = now_s();
   output->acknowledged = acknowledged;
   ArmAt(conn, output->stalled_since_s + stall + 1);
 }

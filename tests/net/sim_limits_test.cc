@@ -268,5 +268,32 @@ TEST_P(SimLimits, SlowProgressIsNoStall) {
   EXPECT_EQ(server.Cause(CloseCause::kWriteStalled), 1u);
 }
 
+// A process that is stopped for longer than the deadline each time before it hears what became of a send: the time
+// before the first look at what is acknowledged says nothing about the peer.
+TEST_P(SimLimits, AStallIsCountedFromTheFirstLook) {
+  for (const TransportKind kind : {TransportKind::kUring, TransportKind::kUringBase, TransportKind::kEpoll}) {
+    SCOPED_TRACE(Name(kind));
+    SimServer server(seed(), {.transport = kind});
+    const std::string at = server.Listen(Callbacks<server::Echo>(), {.write_stall_s = 3});
+    auto* peer = server.ConnectNow(at);
+    peer->Stall();
+    peer->Send(Pattern(3'000'000));
+    int stops = 0;
+    while (server.Count(EngineCount::kSendsBlocked) == 0) {
+      ASSERT_TRUE(server.world.Step());
+      uint64_t queued = 0;
+      server.engine().ForEach([&](Connection* conn) { queued += conn->queued_bytes(); });
+      if (queued == 0 || server.Count(EngineCount::kSendsBlocked) != 0) continue;
+      server.world.clock().Advance(10 * kNanosPerSecond);
+      ++stops;
+    }
+    EXPECT_GT(stops, 0);
+    server.world.RunUntilIdle();
+    EXPECT_EQ(server.Cause(CloseCause::kWriteStalled), 0u);
+    server.world.RunFor(20'000);
+    EXPECT_EQ(server.Cause(CloseCause::kWriteStalled), 1u);
+  }
+}
+
 }  // namespace
 }  // namespace mooring::net

@@ -149,13 +149,19 @@ void PeerModel::Look(int64_t now_ms) {
   if (passed(slow_since_ms_, Engine::kLingerTotalSeconds)) prefix_only_ = true;
 }
 
-// Who takes nothing of what is queued for 30 s after the server has closed is aborted (contract 1). It closes when its
-// service does, and when the peer has ended.
+// What was under way stays so for as long as the clock has jumped. Who takes nothing of what is queued for 30 s after the
+// server has closed is aborted (contract 1; it closes when its service does, and when the peer has ended), who
+// acknowledges nothing for the write-stall time as well, and of whom no byte arrives is idle (contract 18).
 void PeerModel::Jump(int64_t ms) {
-  const bool may_close = ended_ || too_long_ || setting_.service == TrialService::kPusher;
-  if (!may_close || !peer_->connected() || peer_->saw_fin()) return;
+  if (!peer_->connected() || peer_->saw_fin()) return;
   jumped_ms_ += ms;
-  if (jumped_ms_ >= (Engine::kLingerTotalSeconds - 1) * int64_t{1000}) prefix_only_ = true;
+  const auto over = [&](uint32_t seconds) { return seconds != 0 && jumped_ms_ >= (int64_t{seconds} - 1) * 1000; };
+  const bool may_close = ended_ || too_long_ || setting_.service == TrialService::kPusher;
+  const bool unheard = peer_->unacknowledged() > 0;
+  const bool unanswered = unheard || peer_->received().size() < Expected(acknowledged(), ended_).size();
+  if (may_close && over(Engine::kLingerTotalSeconds)) prefix_only_ = true;
+  if (unanswered && over(setting_.options.write_stall_s)) prefix_only_ = true;
+  if (unheard && over(setting_.options.idle_timeout_s)) prefix_only_ = true;
 }
 
 // Checking.

@@ -97,7 +97,7 @@ class PeerModel {
   bool prefix_only_ = false;
   int64_t active_ms_;
   int64_t slow_since_ms_ = -1;
-  int64_t jumped_ms_ = 0;  // while the server may have been closing
+  int64_t jumped_ms_ = 0;  // since it was connected
 };
 
 }  // namespace mooring::net

@@ -5,8 +5,6 @@
 // closes everybody at once.
 #include <liburing.h>
 
-#include <cerrno>
-
 #include "core/uapi.h"
 #include "net/uring/uring_transport.h"
 
@@ -55,7 +53,7 @@ void UringTransport::OnInstall(int result, ConnId id, UringArea& area) {
     kernel_->Close(result);
   }
   if (area.leaving()) return;
-  if (result == -EMFILE || result == -ENFILE) return ShutdownByWorker(id, area);
+  if (result < 0) return ShutdownByWorker(id, area);  // no number or no memory for it (EMFILE, ENFILE, ENOMEM)
   events_->OnShutdown(id);
 }
 

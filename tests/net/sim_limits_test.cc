@@ -2,6 +2,8 @@
 // What runs out, waits or is cut off, over the simulated kernel: receive blocks, tables, queues, time.
 #include <gtest/gtest.h>
 
+#include <cerrno>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,28 @@ TEST_P(SimLimits, AnEmptyReceiveGroupDelaysBytesAndFinsAndLosesNone) {
     EXPECT_TRUE(peer->saw_fin());
   }
   EXPECT_EQ(server.live(), 0u);
+}
+
+// Says one word, sends its FIN and listens.
+struct LastWords final : Handler {
+  void OnData(Connection& conn, alloc::Lease) override {
+    conn.Write("!");
+    conn.ShutdownWrite();
+  }
+};
+
+TEST_P(SimLimits, AFinNeedsNeitherADescriptorNorMemoryForOne) {
+  for (const int error : {EMFILE, ENFILE, ENOMEM}) {
+    SimServer server(seed());
+    server.world.kernel().choices().SetFaults(
+        [error](sim::FaultSite site) { return site == sim::FaultSite::kInstall ? error : 0; });
+    auto* peer = server.ConnectNow(server.Listen(Callbacks<LastWords>()));
+    peer->Send("?");
+    server.world.RunFor(1000);
+    EXPECT_EQ(peer->received(), "!");
+    EXPECT_TRUE(peer->saw_fin()) << strerrorname_np(error);
+    EXPECT_EQ(server.TransportCount("half_closes_by_worker"), 1u);
+  }
 }
 
 TEST_P(SimLimits, AServiceThatKeepsBlocksIsNotReadAndOthersAre) {

@@ -108,7 +108,7 @@ void FaultKernel::Bend(io_uring_sqe* sqe) {
     case IORING_OP_RECV: return BendReceive(sqe);
     case IORING_OP_ACCEPT: return BendAccept(sqe);
     case core::uapi::kOpFixedFdInstall:
-      if (Now(10, Fault::kInstallRefused)) Fail(sqe, OneOf({EMFILE, ENFILE}));
+      if (Now(10, Fault::kInstallRefused)) Fail(sqe, OneOf({EMFILE, ENFILE, ENOMEM}));
       return;
     case IORING_OP_ASYNC_CANCEL:
       // As it was reported of 6.11: an armed receive is not found. Asked again, it is.

@@ -2,7 +2,6 @@
 #include "tests/net/trial.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
@@ -36,7 +35,10 @@ Trial::Trial(uint64_t seed, std::optional<TransportKind> transport)
 Trial::Trial(sim::Decisions* decisions, std::optional<TransportKind> transport)
     : seed_(0), own_(0), kernel_decisions_(decisions), dice_(decisions), plan_(TrialPlan::Draw(dice_, transport)) {}
 
-Trial::~Trial() { server_.reset(); }  // before what its services use
+Trial::~Trial() {  // the server before what its services use
+  faults_.reset();
+  server_.reset();
+}
 
 const Findings& Trial::Run() {
   SetUp();
@@ -107,53 +109,13 @@ void Trial::SetUp() {
   if (plan_.crumbs) server_->world.kernel().choices().SetReceives(sim::Choices::Receives::kCrumbs);
 }
 
-// Faults.
-
 void Trial::InjectFaults() {
-  if (!plan_.faults && !plan_.connection_faults) return;
-  faults_left_ = dice_.Between(1, 40);
-  server_->world.kernel().choices().SetFaults([this](const sim::FaultPoint& point) {
-    if (faults_left_ == 0) return 0;
-    const int error = Fault(point.site);
-    if (error == 0) return 0;
-    if (plan_.connection_faults) OnConnectionFault(point);
-    --faults_left_;
-    coverage_.Add(Covered::kFaults);
-    return error;
-  });
-}
-
-// Whose connection it costs, maybe. A site that does not say which costs anybody's.
-void Trial::OnConnectionFault(const sim::FaultPoint& point) {
-  switch (point.site) {
-    case sim::FaultSite::kReceive:
-    case sim::FaultSite::kSend:
-    case sim::FaultSite::kEpollAdd: break;
-    default: return;
-  }
-  for (PeerModel& peer : peers_) {
-    if (point.socket == nullptr || peer.peer()->local().port == point.socket->remote().port) peer.MayEndEarly();
-  }
-}
-
-int Trial::Fault(sim::FaultSite site) {
-  const auto one_of = [this](std::initializer_list<int> errors) { return *(errors.begin() + dice_.Pick(errors.size())); };
-  switch (site) {
-    case sim::FaultSite::kRingEnter:
-      return plan_.faults && dice_.Chance(3) ? one_of({EINTR, EAGAIN, EBUSY}) : 0;
-    case sim::FaultSite::kAccept:
-      return plan_.faults && dice_.Chance(15) ? one_of({EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, EPROTO}) : 0;
-    case sim::FaultSite::kInstall: return plan_.faults && dice_.Chance(40) ? one_of({EMFILE, ENFILE}) : 0;
-    case sim::FaultSite::kSocket: return plan_.faults && dice_.Chance(20) ? one_of({EMFILE, ENOBUFS}) : 0;
-    case sim::FaultSite::kReceive:
-      return plan_.connection_faults && dice_.Chance(2) ? one_of({ECONNRESET, ENOMEM, ETIMEDOUT}) : 0;
-    case sim::FaultSite::kSend:
-      return plan_.connection_faults && dice_.Chance(2) ? one_of({ECONNRESET, EPIPE, ENOMEM}) : 0;
-    case sim::FaultSite::kEpollWait: return plan_.faults && dice_.Chance(3) ? EINTR : 0;
-    case sim::FaultSite::kEpollAdd:
-      return plan_.connection_faults && dice_.Chance(10) ? one_of({ENOMEM, ENOSPC}) : 0;
-    default: return 0;
-  }
+  if (!plan_.faults) return;
+  // Of each seed some sites, some of them often.
+  sim::FaultPlan::Rates rates = sim::FaultPlan::Running();
+  for (unsigned& rate : rates.per_mille) rate = dice_.Chance(30) ? 0 : rate * static_cast<unsigned>(dice_.Between(1, 3));
+  const auto budget = static_cast<unsigned>(dice_.Between(1, 40));
+  faults_.emplace(&server_->world.kernel().choices(), rates, budget);
 }
 
 // Steps and time.
@@ -182,7 +144,7 @@ void Trial::Watch() {
   asked_at_.resize(peers_.size());
   for (size_t i = 0; i < peers_.size(); ++i) {
     const PeerModel& peer = peers_[i];
-    if (peer.setting().manner != PeerModel::Manner::kTalker || !peer.served()) continue;
+    if (peer.setting().manner != PeerModel::Manner::kTalker || !peer.served() || peer.peer()->faulted()) continue;
     if (peer.answered() || peer.ended()) {
       if (asked_at_[i] != 0) {
         coverage_.Add(Covered::kTalked);
@@ -401,6 +363,7 @@ void Trial::Cover() {
   cause(Covered::kDeadline, CloseCause::kDrainDeadline);
   cause(Covered::kTooLong, CloseCause::kTooLong);
   cause(Covered::kConnectFailed, CloseCause::kConnectFailed);
+  if (faults_.has_value()) coverage_.Add(Covered::kFaults, faults_->injected());
   coverage_.Add(Covered::kMail, mail_->taken());
   coverage_.Add(Covered::kMailRefused, mail_->refused());
   for (core::Shard* shard : shards_) coverage_.Add(Covered::kMailWaited, shard->counters().Read(core::ShardCount::kMailWaited));

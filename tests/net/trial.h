@@ -26,6 +26,7 @@
 #include "tests/net/peer_model.h"
 #include "tests/net/sim_server.h"
 #include "tests/net/trial_plan.h"
+#include "tests/sim/fault_plan.h"
 
 namespace mooring::net {
 
@@ -58,8 +59,6 @@ class Trial {
   void Watch();  // that who talks is answered beside those who flood
   void TakeAccepted();
   void InjectFaults();
-  int Fault(sim::FaultSite site);
-  void OnConnectionFault(const sim::FaultPoint& point);
 
   void Finish();
   void Drain();
@@ -77,6 +76,7 @@ class Trial {
   Findings findings_;
   Coverage coverage_;
   std::unique_ptr<SimServer> server_;
+  std::optional<sim::FaultPlan> faults_;  // of the server's kernel
   std::unique_ptr<Invariants> invariants_;
   std::unique_ptr<MailStorm> mail_;
   std::unique_ptr<Outbound> outbound_;
@@ -84,7 +84,6 @@ class Trial {
   std::vector<std::string> at_;  // by service
   std::vector<PeerModel> peers_;
   std::vector<uint64_t> asked_at_;  // by peer: the turn in which what a talker waits for had arrived; 0: nothing has
-  uint64_t faults_left_ = 0;
   bool scripted_ = true;  // the script goes on
 };
 

@@ -85,8 +85,7 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   plan.outbound = dice.Chance(25);
   plan.jumps = dice.Chance(20);
   plan.crumbs = dice.Chance(12);
-  plan.faults = dice.Chance(30);
-  plan.connection_faults = dice.Chance(15);
+  plan.faults = dice.Chance(35);
   plan.vanishing = deadlines || !plan.tight();
   plan.end = DrawEnd(dice);
   // A drain gives a peer a number of looks; what came a moment later need not be in them.
@@ -103,7 +102,6 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
     plan.slab = plan.frames = 0;
     plan.receive_blocks = 8192;
     plan.jumps = false;
-    plan.connection_faults = false;
   }
   return plan;
 }
@@ -127,7 +125,7 @@ std::string TrialPlan::ToString() const {
   absl::StrAppend(&out, ", receive blocks ", receive_blocks, ", frames ", frames, flood ? ", flood" : "",
                   storms ? ", storms" : "", outbound ? ", outbound" : "", jumps ? ", jumps" : "",
                   vanishing ? ", vanishing" : "", crumbs ? ", crumbs" : "", faults ? ", faults" : "",
-                  connection_faults ? ", connection faults" : "", ", end ", kEnds[static_cast<int>(end)]);
+                  ", end ", kEnds[static_cast<int>(end)]);
   return out;
 }
 

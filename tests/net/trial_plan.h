@@ -58,8 +58,7 @@ struct TrialPlan {
   bool jumps = false;     // of the clock
   bool vanishing = false;
   bool crumbs = false;    // few bytes a receive, many blocks
-  bool faults = false;             // that cost nobody an answer
-  bool connection_faults = false;  // that do
+  bool faults = false;    // sim::FaultPlan
   End end = End::kFinish;
   int64_t cut_after_ms = 0;
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "tests/sim/sim_socket.h"
+
 namespace mooring::sim {
 namespace {
 
@@ -26,7 +28,9 @@ int SimEpoll::Control(int operation, int fd, const FileRef& file, const epoll_ev
   switch (operation) {
     case EPOLL_CTL_ADD: {
       if (here) return -EEXIST;
-      if (const int fault = choices_->Fault(FaultSite::kEpollAdd); fault != 0) return -fault;
+      auto* socket = dynamic_cast<SimSocket*>(file->file.get());
+      const int fault = socket != nullptr ? socket->Fault(FaultSite::kEpollAdd) : -choices_->Fault(FaultSite::kEpollAdd);
+      if (fault != 0) return fault;
       auto owned = std::make_unique<Entry>(this, file, fd, *event);
       Entry* entry = owned.get();
       entry->event.events |= EPOLLERR | EPOLLHUP;

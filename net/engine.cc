@@ -125,6 +125,7 @@ void Engine::End(Connection& conn, CloseCause cause, bool abort) {
   if (abort) conn.Set(Connection::kAbortDue);
   if (conn.state_ == State::kOpen || conn.state_ == State::kConnecting) {
     conn.state_ = State::kClosing;
+    conn.last_activity_s_ = now_s();  // what is queued has its time from now on
     Reader::Fail(conn, Reader::ReasonOf(conn));
     Reader::FailWriter(conn);
   }

@@ -319,5 +319,29 @@ TEST_P(SimLimits, AStallIsCountedFromTheFirstLook) {
   }
 }
 
+// The 30 s for what is queued begin when the connection closes, not with the last byte that was taken before.
+TEST_P(SimLimits, WhoHasNotReadForLongHasItsTimeFromTheCloseOn) {
+  constexpr size_t kBytes = 3'000'000;
+  struct Much final : Handler {
+    void OnData(Connection& conn, alloc::Lease) override { conn.Write(Pattern(kBytes)); }
+  };
+  for (const TransportKind kind : {TransportKind::kUring, TransportKind::kUringBase, TransportKind::kEpoll}) {
+    SCOPED_TRACE(Name(kind));
+    SimServer server(seed(), {.transport = kind});
+    auto* peer = server.ConnectNow(server.Listen(Callbacks<Much>(), {.queue_high_bytes = 2 * kBytes, .queue_cap_bytes = 2 * kBytes}));
+    peer->Stall();
+    peer->Send("x");
+    server.world.RunFor(60'000);
+    peer->HalfClose();
+    server.world.RunFor(20'000);
+    EXPECT_EQ(server.live(), 1u);
+    peer->Resume();
+    server.world.RunFor(1'000);
+    EXPECT_EQ(peer->received().size(), kBytes);
+    EXPECT_TRUE(peer->saw_fin());
+    EXPECT_FALSE(peer->saw_reset());
+  }
+}
+
 }  // namespace
 }  // namespace mooring::net

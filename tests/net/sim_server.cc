@@ -2,6 +2,8 @@
 #include "tests/net/sim_server.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -92,6 +94,29 @@ std::string SimServer::Listen(const ServiceFactory& service, const ServiceOption
   return claim->address().ToString();
 }
 
+std::string SimServer::ListenUnix(const ServiceFactory& service, const ServiceOptions& options) {
+  const ListenerId id = AddProfile(service, options);
+  sim::SimKernel& kernel = world.kernel();
+  sockaddr_un at = {};
+  at.sun_family = AF_UNIX;
+  paths_.push_back(absl::StrCat("/sim/", id));
+  paths_.back().copy(at.sun_path, sizeof(at.sun_path) - 1);
+  const int backlog = options_.backlog * static_cast<int>(options_.shards);  // as Claim has it
+  const int first = kernel.Socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (kernel.Bind(first, reinterpret_cast<const sockaddr*>(&at), sizeof(at)) < 0 || kernel.Listen(first, backlog) < 0) {
+    kernel.choices().Fail("cannot listen at %s", at.sun_path);
+  }
+  std::vector<int> sockets = {first};
+  while (sockets.size() < shards_.size()) sockets.push_back(kernel.Duplicate(first));
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    core::Shard::Enter enter(&world.shard(i));
+    shards_[i].engine->Listen(id, sockets[i], backlog, /*shared=*/true);
+    world.shard(i).port()->Wake();
+  }
+  world.RunUntilIdle();
+  return absl::StrCat("unix:", paths_.back());
+}
+
 sim::SimPeer* SimServer::ConnectNow(std::string_view at) {
   sim::SimPeer* peer = Connect(at);
   world.RunUntilIdle();
@@ -141,6 +166,7 @@ uint32_t SimServer::live() const {
 }
 
 void SimServer::BeginDrain() {
+  for (const std::string& path : paths_) world.kernel().network().Unlink(path);
   for (size_t i = 0; i < shards_.size(); ++i) {
     OnShard(i, [](Engine& engine) { engine.BeginDrain([] {}); });
   }

@@ -75,8 +75,11 @@ class SimServer {
 
   // The same service on all shards; where it listens.
   std::string Listen(const ServiceFactory& service, const ServiceOptions& options = {});
+  // At a Unix path of its own: one socket, of which each shard has a descriptor. No file is made.
+  std::string ListenUnix(const ServiceFactory& service, const ServiceOptions& options = {});
   // A profile for Engine::Connect.
   ListenerId AddProfile(const ServiceFactory& service, const ServiceOptions& options = {});
+  // At what Listen has returned.
   sim::SimPeer* Connect(std::string_view at) { return world.kernel().Connect(at); }
   // Connected, accepted, its service started.
   sim::SimPeer* ConnectNow(std::string_view at);
@@ -101,7 +104,7 @@ class SimServer {
   uint32_t live() const;
   int64_t credit_left() const { return credit_ == nullptr ? INT64_MAX : credit_->left(); }
 
-  void BeginDrain();
+  void BeginDrain();  // Unix paths go first, as a server withdraws its claims
   bool drained() const;
   uint32_t CutAll();
 
@@ -125,6 +128,7 @@ class SimServer {
   bool destroyed_ = false;
   std::unique_ptr<Credit> credit_;
   const std::unique_ptr<TransportProvider> provider_;
+  std::vector<std::string> paths_;
   std::vector<Part> shards_;
 };
 

@@ -93,7 +93,8 @@ void Trial::SetUp() {
   bounds.slots = plan_.slots;
   bounds.credit = plan_.credit;
   for (const TrialPlan::Service& each : plan_.services) {
-    at_.push_back(server_->Listen(FactoryOf(each.service, &shards_), each.options));
+    const ServiceFactory service = FactoryOf(each.service, &shards_);
+    at_.push_back(each.at_path ? server_->ListenUnix(service, each.options) : server_->Listen(service, each.options));
     // What a service writes without waiting for room may reach the hard cap; the others stop at the high watermark.
     const bool waits = each.service != TrialService::kKeeper && each.service != TrialService::kMailer;
     bounds.queue_bytes.push_back((waits ? each.options.queue_high_bytes : each.options.queue_cap_bytes) + kOneQueueWrite);
@@ -176,7 +177,7 @@ void Trial::Open() {
   setting.budget = dice_.Chance(8) ? dice_.Between(0, 100'000) : dice_.Between(0, 8'000);
   if (setting.service == TrialService::kPusher) setting.budget = dice_.Chance(50) ? 0 : dice_.Between(0, 8'000);
   if (setting.manner == PeerModel::Manner::kFlooder) setting.budget = 300'000;
-  setting.may_vanish = plan_.vanishing;
+  setting.may_vanish = plan_.vanishing && !plan_.services[service].at_path;  // the peer is on the same machine
   // A drain is told from a reset only where nobody says too much.
   setting.may_exceed = plan_.end == TrialPlan::End::kFinish && !plan_.flood;
   peers_.emplace_back(server_->Connect(at_[service]), setting, now_ms());

@@ -64,6 +64,8 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
     }
   }
 
+  for (Service& each : plan.services) each.at_path = dice.Pick(6) == 0;
+
   // Roomy, near the bound from the beginning, or fewer than want in.
   plan.backlog = static_cast<int>(dice.Between(2, 24));
   switch (dice.Pick(4)) {
@@ -116,7 +118,7 @@ std::string TrialPlan::ToString() const {
   std::string out = absl::StrCat(std::string(net::Name(transport)), age == sim::KernelAge::k6_1 ? " on 6.1" : "",
                                  ", shards ", shards, ", services");
   for (const Service& each : services) {
-    absl::StrAppend(&out, " ", net::Name(each.service), "(", each.options.queue_high_bytes, "/",
+    absl::StrAppend(&out, " ", net::Name(each.service), each.at_path ? "@path(" : "(", each.options.queue_high_bytes, "/",
                     each.options.queue_low_bytes, "B idle ", each.options.idle_timeout_s, "s stall ",
                     each.options.write_stall_s, "s)");
   }

@@ -31,6 +31,7 @@ struct TrialPlan {
   struct Service {
     TrialService service;
     ServiceOptions options;
+    bool at_path = false;  // of a Unix socket, which all shards share
   };
 
   TransportKind transport = TransportKind::kUring;

@@ -30,7 +30,9 @@ TEST_P(AcceptTest, FullTableLeavesPeersInTheBacklogUntilOthersLeave) {
     ASSERT_TRUE(host.UntilPeerEnds(peers[next]));
     EXPECT_EQ(peers[next].end, 0);
   }
-  if (GetParam() == TransportKind::kUring) EXPECT_EQ(host.Counter("accept_table_full"), 0u);
+  if (GetParam() == TransportKind::kUring) {
+    EXPECT_EQ(host.Counter("accept_table_full"), 0u);
+  }
   EXPECT_TRUE(host.accept_errors.empty());
   EXPECT_EQ(host.Counter("accepts"), 10u);
 }

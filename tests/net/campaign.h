@@ -20,7 +20,7 @@ class Campaign {
   struct Options {
     uint64_t first = 1;
     uint64_t seeds = 1;
-    std::optional<TransportKind> transport;  // none: as each seed chooses
+    std::optional<TransportKind> transport = {};  // none: as each seed chooses
     unsigned jobs = 1;
     bool progress = false;  // a line a second
     bool verbose = false;   // the plan of each seed

@@ -114,7 +114,9 @@ TEST_P(UnixListener, PeersThatComeAndGoAreAllServed) {
   for (int i = 0; i < 1000; ++i) {
     Client client = Client::AtPath(Path("line"));
     ASSERT_EQ(client.Exchange("x\n", 3), "OK\n") << i;
-    if (i % 3 == 0) ASSERT_TRUE(client.Send("half a line"));  // and gone
+    if (i % 3 == 0) {
+      ASSERT_TRUE(client.Send("half a line"));  // and gone
+    }
   }
 }
 

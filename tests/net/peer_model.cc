@@ -105,21 +105,29 @@ void PeerModel::Act(Dice& dice, int64_t now_ms) {
     return peer_->HalfClose();
   }
   if (what < 15) {
-    if (slow_since_ms_ < 0) slow_since_ms_ = now_ms;
-    if (what < 10) return peer_->Stall();
+    Stall(now_ms);
+    if (what < 10) return;
     const size_t bytes = dice.Between(1, 3000);
     return peer_->ReadSlowly(bytes, static_cast<int64_t>(dice.Between(1, 20)));
   }
-  if (what < 30) {
-    slow_since_ms_ = -1;
-    return peer_->Resume();
-  }
+  if (what < 30) return ReadOn();
   Send(dice, dice.Chance(50) ? dice.Between(1, 20) : dice.Between(1, 1 + budget_), now_ms);
 }
 
 void PeerModel::SayMore(Dice& dice, int64_t now_ms) {
   Look(now_ms);
   if (!ended_) Send(dice, dice.Chance(50) ? dice.Between(1, 20) : dice.Between(1, 1 + budget_), now_ms);
+}
+
+void PeerModel::Stall(int64_t now_ms) {
+  if (slow_since_ms_ < 0) slow_since_ms_ = now_ms;
+  peer_->Stall();
+}
+
+void PeerModel::ReadOn() {
+  if (broken_) return;
+  slow_since_ms_ = -1;
+  peer_->Resume();
 }
 
 void PeerModel::Finish() {
@@ -168,7 +176,7 @@ void PeerModel::Jump(int64_t ms) {
 
 std::string PeerModel::Describe() const {
   const auto name = [](bool is, const char* text) { return is ? text : ""; };
-  return absl::StrCat("peer at ", peer_->local().port, " of ", Name(setting_.service), ", sent ", sent_.size(),
+  return absl::StrCat("peer at ", peer_->is_unix() ? "a path" : absl::StrCat(peer_->local().port), " of ", Name(setting_.service), ", sent ", sent_.size(),
                       ", acknowledged ", acknowledged(), ", received ", peer_->received().size(),
                       name(peer_->connected(), ", connected"), name(peer_->saw_fin(), ", saw FIN"),
                       name(peer_->saw_reset(), ", saw RST"), name(peer_->refused(), ", refused"),

@@ -49,6 +49,9 @@ class PeerModel {
   void Finish();
   // Ends what it has begun, so that a reader can answer it, and reads what comes.
   void FinishMessage();
+  // Reads nothing; reads what there is and what comes.
+  void Stall(int64_t now_ms);
+  void ReadOn();
   // Its connection may be ended by the server before everything is answered.
   void MayEndEarly() { prefix_only_ = true; }
   // ... because time has passed. Called with the time before anybody relies on exactness.

@@ -66,9 +66,9 @@ TEST_P(SimTrial, EveryPromiseIsKeptUnderEverySeed) {
   std::printf("%.1f ms a seed\n", result.seconds * 1000 / static_cast<double>(result.done));
   // What a run of so many seeds must have met, or it proves nothing.
   if (options.seeds < kSeedsAPart || options.transport.has_value()) return;
-  for (size_t i = 0; i < static_cast<size_t>(Covered::kCount); ++i) {
-    EXPECT_GT(result.coverage.counts[i], 0u) << Name(static_cast<Covered>(i)) << " has not happened";
-  }
+  result.coverage.ForEachMissing([](Covered what, std::string_view on) {
+    ADD_FAILURE() << Name(what) << " has not happened" << (on.empty() ? "" : " on ") << on;
+  });
 }
 
 }  // namespace

@@ -106,11 +106,16 @@ int Main(int argc, char** argv) {
   const Campaign::Options options = Parse(argc, argv);
   const Campaign::Result result = Campaign(options).Run();
   if (options.verbose) {
-    for (size_t i = 0; i < static_cast<size_t>(Covered::kCount); ++i) {
-      std::printf("%-24s %llu\n", std::string(Name(static_cast<Covered>(i))).c_str(),
-                  static_cast<unsigned long long>(result.coverage.counts[i]));
+    std::printf("%-28s", "");
+    for (const TransportKind on : kTransportKinds) std::printf(" %13s", std::string(Name(on)).c_str());
+    for (size_t i = 0; i < Coverage::kThings; ++i) {
+      const auto what = static_cast<Covered>(i);
+      std::printf("\n%-28s", std::string(Name(what)).c_str());
+      for (const TransportKind on : kTransportKinds) {
+        std::printf(" %13llu", static_cast<unsigned long long>(result.coverage.Read(on, what)));
+      }
     }
-    std::printf("%-24s %llu\n", "turns_waited_max", static_cast<unsigned long long>(result.coverage.turns_waited_max));
+    std::printf("\n%-28s %13llu\n", "turns_waited_max", static_cast<unsigned long long>(result.coverage.turns_waited_max));
   }
   const auto done = static_cast<double>(result.done);
   std::printf("%llu seeds passed in %.1f s, %.1f ms a seed and process, %.0f steps a seed\n",

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -20,6 +21,14 @@ constexpr int64_t kRestMs = 4'000;           // longer than an accept's back-off
 constexpr int64_t kFinishMs = 100'000;       // longer than any deadline of the server
 constexpr int64_t kCutMs = 2'000;            // what a shutdown may take beyond its deadline
 constexpr uint64_t kOneQueueWrite = 24'000;  // more than any service writes at once
+
+constexpr std::pair<Covered, sim::FaultSite> kFaults[] = {
+    {Covered::kFaultEnter, sim::FaultSite::kRingEnter},   {Covered::kFaultSocket, sim::FaultSite::kSocket},
+    {Covered::kFaultFilter, sim::FaultSite::kFilter},     {Covered::kFaultAccept, sim::FaultSite::kAccept},
+    {Covered::kFaultInstall, sim::FaultSite::kInstall},   {Covered::kFaultReceive, sim::FaultSite::kReceive},
+    {Covered::kFaultSend, sim::FaultSite::kSend},         {Covered::kFaultConnect, sim::FaultSite::kConnect},
+    {Covered::kFaultEpollAdd, sim::FaultSite::kEpollAdd}, {Covered::kFaultEpollWait, sim::FaultSite::kEpollWait},
+};
 
 }  // namespace
 
@@ -51,13 +60,13 @@ const Findings& Trial::Run() {
       case TrialPlan::End::kDestroy: break;
     }
   }
-  for (const PeerModel& peer : peers_) coverage_.Add(peer.exact() ? Covered::kExactPeers : Covered::kPrefixPeers);
+  for (const PeerModel& peer : peers_) Met(peer.exact() ? Covered::kExactPeers : Covered::kPrefixPeers);
   if (!findings_.none()) findings_.Add("server", DescribeServer());
   const bool finish = plan_.end != TrialPlan::End::kDestroy && findings_.none();
   if (finish) EndAll();
   Cover();
   if (!finish) {
-    coverage_.Add(Covered::kDestroyed);
+    Met(Covered::kDestroyed);
     for (size_t i = 0; i < server_->size(); ++i) server_->engine(i).LeaveLive();
   }
   server_->DestroyNow();
@@ -126,6 +135,7 @@ bool Trial::Step() {
   ++coverage_.steps;
   invariants_->Check(server_->world.moved());
   if (plan_.flood && scripted_) Watch();
+  if (!hoard_.empty()) Hoard(hoarder_);  // also those that came back
   return findings_.none();
 }
 
@@ -148,7 +158,7 @@ void Trial::Watch() {
     if (peer.setting().manner != PeerModel::Manner::kTalker || !peer.served() || peer.peer()->faulted()) continue;
     if (peer.answered() || peer.ended()) {
       if (asked_at_[i] != 0) {
-        coverage_.Add(Covered::kTalked);
+        Met(Covered::kTalked);
         coverage_.turns_waited_max = std::max(coverage_.turns_waited_max, turn - asked_at_[i]);
       }
       asked_at_[i] = 0;
@@ -177,13 +187,14 @@ void Trial::Open() {
   setting.budget = dice_.Chance(8) ? dice_.Between(0, 100'000) : dice_.Between(0, 8'000);
   if (setting.service == TrialService::kPusher) setting.budget = dice_.Chance(50) ? 0 : dice_.Between(0, 8'000);
   if (setting.manner == PeerModel::Manner::kFlooder) setting.budget = 300'000;
+  if (plan_.aborts) setting.budget = 100'000;  // so that something is queued again and again
   setting.may_vanish = plan_.vanishing && !plan_.services[service].at_path;  // the peer is on the same machine
   // A drain is told from a reset only where nobody says too much.
   setting.may_exceed = plan_.end == TrialPlan::End::kFinish && !plan_.flood;
   peers_.emplace_back(server_->Connect(at_[service]), setting, now_ms());
   PeerModel& peer = peers_.back();
   if (plan_.end != TrialPlan::End::kFinish || setting.service == TrialService::kPusher) peer.peer()->CloseOnEof();
-  if (plan_.frames != 0 || plan_.slab != 0) peer.MayEndEarly();
+  if (plan_.frames != 0 || plan_.slab != 0 || plan_.aborts) peer.MayEndEarly();
 }
 
 void Trial::Script() {
@@ -205,12 +216,49 @@ void Trial::Script() {
       for (PeerModel& peer : peers_) peer.Jump(static_cast<int64_t>(seconds) * 1000);
       world.clock().Advance(static_cast<int64_t>(seconds) * kNanosPerSecond);
     }
+    if (plan_.aborts && !peers_.empty() && dice_.Chance(20)) BreakOff();
+    if (plan_.hoards && dice_.Chance(10)) hoard_.empty() ? Hoard(dice_.Pick(shards_.size())) : GiveBack();
     for (uint64_t n = dice_.Pick(30); n > 0 && Step(); --n) {
     }
     if (dice_.Chance(5)) RunFor(static_cast<int64_t>(dice_.Between(1, 40)));
     if (dice_.Chance(2)) Rest();
   }
+  GiveBack();
   scripted_ = false;
+}
+
+// The server gives up connections while their peers take nothing of what it has for them, and these read on meanwhile: a
+// send that is cancelled may go through.
+void Trial::BreakOff() {
+  for (PeerModel& peer : peers_) peer.Stall(now_ms());
+  for (uint64_t n = dice_.Between(1, 10); n > 0; --n) peers_[dice_.Pick(peers_.size())].SayMore(dice_, now_ms());
+  for (uint64_t n = dice_.Between(5, 60); n > 0 && Step(); --n) {
+  }
+  server_->OnShard(dice_.Pick(server_->size()), [&](Engine& engine) {
+    engine.ForEach([&](Connection* conn) {
+      if (conn->open() && conn->queued_bytes() > 0 && dice_.Chance(60)) conn->Abort();
+    });
+  });
+  // Where there is no reset, at the moment at which what is in flight is about to be cancelled.
+  const uint64_t before = server_->TransportCountOr0("abort_fallbacks");
+  for (uint64_t n = dice_.Between(1, 12); n > 0 && Step(); --n) {
+    if (server_->TransportCountOr0("abort_fallbacks") != before) break;
+  }
+  for (PeerModel& peer : peers_) peer.ReadOn();
+}
+
+void Trial::Hoard(size_t shard) {
+  hoarder_ = shard;
+  core::Shard::Enter enter(shards_[shard]);
+  while (alloc::Block* block = shards_[shard]->buffers().AcquireReceive()) hoard_.push_back(block);
+}
+
+void Trial::GiveBack() {
+  if (hoard_.empty()) return;
+  server_->OnShard(hoarder_, [&](Engine&) {
+    for (alloc::Block* block : hoard_) shards_[hoarder_]->buffers().Release(block);
+  });
+  hoard_.clear();
 }
 
 // Peers that the server has connected to.
@@ -233,6 +281,7 @@ void Trial::LookAll() {
 }
 
 void Trial::Rest() {
+  GiveBack();
   LookAll();
   RunFor(kRestMs);
   TakeAccepted();
@@ -336,7 +385,7 @@ std::string Trial::DescribeServer() const {
 }
 
 void Trial::Cover() {
-  const auto transport = [&](Covered what, std::string_view name) { coverage_.Add(what, server_->TransportCountOr0(name)); };
+  const auto transport = [&](Covered what, std::string_view name) { Met(what, server_->TransportCountOr0(name)); };
   transport(Covered::kSubmissionFull, "ring_sq_full");
   transport(Covered::kCompletionOverflow, "ring_cq_overflow");
   transport(Covered::kOverflowRounds, "overflow_rounds");
@@ -349,25 +398,37 @@ void Trial::Cover() {
   transport(Covered::kReceiveRearmed, "receive_rearmed");
   transport(Covered::kHalfClosesByWorker, "half_closes_by_worker");
   transport(Covered::kAborts, "aborts");
-  const auto engine = [&](Covered what, EngineCount count) { coverage_.Add(what, server_->Count(count)); };
+  transport(Covered::kAbortFallbacks, "abort_fallbacks");
+  const auto engine = [&](Covered what, EngineCount count) { Met(what, server_->Count(count)); };
   engine(Covered::kSlabFull, EngineCount::kAcceptSlabFull);
   engine(Covered::kSendsBlocked, EngineCount::kSendsBlocked);
   engine(Covered::kPauses, EngineCount::kPauses);
   engine(Covered::kLingerExpired, EngineCount::kLingerExpired);
   engine(Covered::kConnected, EngineCount::kConnected);
-  const auto cause = [&](Covered what, CloseCause of) { coverage_.Add(what, server_->Cause(of)); };
+  const auto cause = [&](Covered what, CloseCause of) { Met(what, server_->Cause(of)); };
   cause(Covered::kIdle, CloseCause::kIdle);
   cause(Covered::kStalled, CloseCause::kWriteStalled);
   cause(Covered::kPeerReset, CloseCause::kPeerReset);
+  cause(Covered::kPeerTimedOut, CloseCause::kPeerTimedOut);
   cause(Covered::kNoMemory, CloseCause::kNoMemory);
   cause(Covered::kDrained, CloseCause::kDrained);
   cause(Covered::kDeadline, CloseCause::kDrainDeadline);
   cause(Covered::kTooLong, CloseCause::kTooLong);
   cause(Covered::kConnectFailed, CloseCause::kConnectFailed);
-  if (faults_.has_value()) coverage_.Add(Covered::kFaults, faults_->injected());
-  coverage_.Add(Covered::kMail, mail_->taken());
-  coverage_.Add(Covered::kMailRefused, mail_->refused());
-  for (core::Shard* shard : shards_) coverage_.Add(Covered::kMailWaited, shard->counters().Read(core::ShardCount::kMailWaited));
+  for (const auto& [what, site] : kFaults) {
+    if (faults_.has_value()) Met(what, faults_->injected(site));
+  }
+  for (size_t i = 0; const sim::SimRing* ring = server_->world.kernel().ring(i); ++i) {
+    Met(Covered::kCancelsLate, ring->counts().cancels_late);
+    Met(Covered::kSendsAfterCancel, ring->counts().sends_after_cancel);
+    Met(Covered::kAcceptsLost, ring->counts().accepts_lost);
+  }
+  for (const PeerModel& peer : peers_) {
+    if (peer.peer()->is_unix() && peer.peer()->connected()) Met(Covered::kAtPaths);
+  }
+  Met(Covered::kMail, mail_->taken());
+  Met(Covered::kMailRefused, mail_->refused());
+  for (core::Shard* shard : shards_) Met(Covered::kMailWaited, shard->counters().Read(core::ShardCount::kMailWaited));
 }
 
 }  // namespace mooring::net

@@ -56,6 +56,9 @@ class Trial {
   void Script();
   void Open();
   void Rest();
+  void BreakOff();
+  void Hoard(size_t shard);
+  void GiveBack();
   void Watch();  // that who talks is answered beside those who flood
   void TakeAccepted();
   void InjectFaults();
@@ -66,6 +69,7 @@ class Trial {
   void EndAll();  // everybody is gone: what is left over
   void LookAll();
   void Cover();
+  void Met(Covered what, uint64_t n = 1) { coverage_.Add(plan_.transport, what, n); }
   std::string DescribeServer() const;
 
   const uint64_t seed_;
@@ -84,6 +88,8 @@ class Trial {
   std::vector<std::string> at_;  // by service
   std::vector<PeerModel> peers_;
   std::vector<uint64_t> asked_at_;  // by peer: the turn in which what a talker waits for had arrived; 0: nothing has
+  size_t hoarder_ = 0;  // whose shard's blocks these are
+  std::vector<alloc::Block*> hoard_;
   bool scripted_ = true;  // the script goes on
 };
 

@@ -88,6 +88,8 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   plan.jumps = dice.Chance(20);
   plan.crumbs = dice.Chance(12);
   plan.faults = dice.Chance(35);
+  plan.aborts = dice.Chance(15);
+  plan.hoards = dice.Chance(20);
   plan.vanishing = deadlines || !plan.tight();
   plan.end = DrawEnd(dice);
   // A drain gives a peer a number of looks; what came a moment later need not be in them.
@@ -95,6 +97,10 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   for (const Service& each : plan.services) {
     if (plan.end == End::kDrain || each.service == TrialService::kKeeper) plan.crumbs = false;
   }
+  if (plan.aborts) {  // most of all where there is no reset, so that what is in flight has to be cancelled
+    for (Service& each : plan.services) each.at_path = dice.Chance(80);
+  }
+  if (plan.hoards) plan.receive_blocks = static_cast<uint32_t>(dice.Between(512, 640));
   plan.cut_after_ms = static_cast<int64_t>(dice.Between(0, 3000));
   if (plan.flood) {  // who waits must wait for the flood alone
     plan.slots = 512;
@@ -103,7 +109,7 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
     plan.credit = 0;
     plan.slab = plan.frames = 0;
     plan.receive_blocks = 8192;
-    plan.jumps = false;
+    plan.jumps = plan.aborts = plan.hoards = false;
   }
   return plan;
 }
@@ -127,7 +133,7 @@ std::string TrialPlan::ToString() const {
   absl::StrAppend(&out, ", receive blocks ", receive_blocks, ", frames ", frames, flood ? ", flood" : "",
                   storms ? ", storms" : "", outbound ? ", outbound" : "", jumps ? ", jumps" : "",
                   vanishing ? ", vanishing" : "", crumbs ? ", crumbs" : "", faults ? ", faults" : "",
-                  ", end ", kEnds[static_cast<int>(end)]);
+                  aborts ? ", aborts" : "", hoards ? ", hoards" : "", ", end ", kEnds[static_cast<int>(end)]);
   return out;
 }
 

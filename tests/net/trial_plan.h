@@ -60,6 +60,8 @@ struct TrialPlan {
   bool vanishing = false;
   bool crumbs = false;    // few bytes a receive, many blocks
   bool faults = false;    // sim::FaultPlan
+  bool aborts = false;    // by the server, of connections that have something to send
+  bool hoards = false;    // somebody else takes all receive blocks of a shard for a while
   End end = End::kFinish;
   int64_t cut_after_ms = 0;
 

@@ -106,7 +106,7 @@ class Choices {
   size_t ReceiveBuffer();                                               // bytes a socket takes before its reader reads
   bool DeliverDuringEnter() { return Chance(15); }  // a call that looks at sockets, epoll_wait too
   bool WakeTwice() { return Chance(6); }
-  bool CancelTooLate() { return Chance(10); }
+  bool CancelTooLate() { return Chance(30); }
 
   // kCrumbs: every receive is one of very few bytes, as if each segment held no more: blocks run out soon. kWhole: all
   // that is there, for a test that counts on what was acknowledged not being "a moment later".

@@ -40,6 +40,7 @@ SimRing::Outcome SimRing::Accept(Request* request, bool first) {
     if (fault != 0 && !takes_one) return Done(-fault);
     const int result = listener->Accept(&accepted);
     if (fault != 0 && result == 0) {  // the connection is taken, and ends
+      counts_.accepts_lost += fault == ENFILE ? 1 : 0;
       accepted->MarkFaulted();
       OpenFile closing(std::move(accepted));
       return Done(-fault);

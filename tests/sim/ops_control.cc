@@ -85,6 +85,8 @@ SimRing::Outcome SimRing::Cancel(Request* request) {
   Request* target = Target(*request);
   if (target != nullptr && target->queued && !target->cancelled && choices_->CancelTooLate()) {
     // As if the queue had been full: the enter that made room for this entry has run what was woken.
+    ++counts_.cancels_late;
+    target->cancel_late = true;
     Unqueue(target);
     RunOne(target);
     target = Target(*request);

@@ -53,6 +53,7 @@ class SimPeer final : private Waiter {
   size_t under_way() const { return socket_->readable() + socket_->under_way(); }  // sent to it and not read yet
   bool faulted() const { return socket_->faulted(); }             // a fault was put into its connection
   const SimAddress& local() const { return socket_->local(); }
+  bool is_unix() const { return socket_->is_unix(); }
 
  private:
   enum class Reading : uint8_t { kAll, kSlowly, kNot };

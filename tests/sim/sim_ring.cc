@@ -214,6 +214,8 @@ void SimRing::Finish(Request* request, int result, uint32_t flags) {
   if (request->armed) request->file->file->RemoveWaiter(request);
   if (request->queued) Unqueue(request);  // what it did has woken itself: a fault that ended its connection
   Release(*request);
+  const bool send = request->sqe.opcode == IORING_OP_SEND || request->sqe.opcode == IORING_OP_SENDMSG;
+  if (request->cancel_late && send && result > 0) ++counts_.sends_after_cancel;
   const bool skipped = (request->sqe.flags & IOSQE_CQE_SKIP_SUCCESS) != 0 && result >= 0;
   if (!skipped) Post(request->sqe.user_data, result, flags);
   const auto [begin, end] = in_flight_.equal_range(request->sqe.user_data);

@@ -45,6 +45,9 @@ class SimRing final : public SimSleep {
     uint64_t overflowed = 0;
     uint64_t sleeps = 0;
     uint64_t short_waits = 0;  // asked for more completions than came: the real kernel would sleep its whole time-out
+    uint64_t cancels_late = 0;        // found their target woken, which went on
+    uint64_t sends_after_cancel = 0;  // of these a send that took bytes
+    uint64_t accepts_lost = 0;        // taken and ended for want of a direct slot's file
   };
 
   SimRing(Choices* choices, SimNetwork* network, DescriptorTable* descriptors, KernelAge age,
@@ -93,6 +96,7 @@ class SimRing final : public SimSleep {
     bool queued = false;      // in work_ or retry_
     unsigned wakes = 0;       // since it last ran (poll_refs)
     bool cancelled = false;
+    bool cancel_late = false;
     bool in_worker = false;
     int worker_result = 0;
     std::vector<iovec> pieces;  // of a send

@@ -2,6 +2,7 @@
 #include "tests/net/peer_model.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "server/line.h"
@@ -187,8 +188,8 @@ void PeerModel::CheckPrefix(Findings* findings) const {
   const std::string all = Expected(sent_.size(), true);
   const std::string& got = peer_->received();
   const size_t common = std::min(got.size(), all.size());
+  if (common == got.size() && std::memcmp(got.data(), all.data(), common) == 0) return;
   const auto at = std::mismatch(got.begin(), got.begin() + static_cast<ptrdiff_t>(common), all.begin()).first;
-  if (at == got.end()) return;
   findings->Add("bytes", absl::StrCat(Describe(), ": wrong from byte ", at - got.begin(), " on, of ", all.size(),
                                       " at most"));
 }

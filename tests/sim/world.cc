@@ -76,21 +76,21 @@ bool World::Awake(Member& member) {
 
 bool World::Step() {
   kernel_.network().RunTimers();
-  std::vector<Member*> awake;
+  awake_.clear();
   for (Member& member : members_) {
-    if (Awake(member)) awake.push_back(&member);
+    if (Awake(member)) awake_.push_back(&member);
   }
   const bool network = !kernel_.network().quiet();
-  if (awake.empty() && !network) return false;
+  if (awake_.empty() && !network) return false;
   ++steps_;
   if (++steps_now_ > steps_max_) {
     kernel_.choices().Fail("%" PRIu64 " steps and still not idle: something runs in circles", steps_now_);
   }
-  const size_t choices = awake.size() + (network ? 1 : 0);
+  const size_t choices = awake_.size() + (network ? 1 : 0);
   const size_t choice = kernel_.choices().calm() ? steps_ % choices : kernel_.choices().Pick(choices);
   moved_ = -1;
-  if (choice == awake.size()) return kernel_.network().DeliverOne() || !awake.empty();
-  Member& member = *awake[choice];
+  if (choice == awake_.size()) return kernel_.network().DeliverOne() || !awake_.empty();
+  Member& member = *awake_[choice];
   moved_ = static_cast<int>(member.shard->id());
   if (member.port->sleeping()) {
     core::Shard::Enter enter(member.shard.get());

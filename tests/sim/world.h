@@ -82,6 +82,7 @@ class World {
   core::ManualClock clock_;
   SimKernel kernel_;
   std::vector<Member> members_;
+  std::vector<Member*> awake_;  // of the step under way
   const uint64_t steps_max_;
   uint64_t steps_ = 0;
   int moved_ = -1;

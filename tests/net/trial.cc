@@ -217,7 +217,9 @@ void Trial::Script() {
       world.clock().Advance(static_cast<int64_t>(seconds) * kNanosPerSecond);
     }
     if (plan_.aborts && !peers_.empty() && dice_.Chance(20)) BreakOff();
-    if (plan_.hoards && dice_.Chance(10)) hoard_.empty() ? Hoard(dice_.Pick(shards_.size())) : GiveBack();
+    if (plan_.hoards && dice_.Chance(hoard_.empty() ? 20 : 4)) {
+      hoard_.empty() ? Hoard(dice_.Pick(shards_.size())) : GiveBack();
+    }
     for (uint64_t n = dice_.Pick(30); n > 0 && Step(); --n) {
     }
     if (dice_.Chance(5)) RunFor(static_cast<int64_t>(dice_.Between(1, 40)));

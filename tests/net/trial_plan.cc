@@ -89,7 +89,7 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   plan.crumbs = dice.Chance(12);
   plan.faults = dice.Chance(35);
   plan.aborts = dice.Chance(15);
-  plan.hoards = dice.Chance(20);
+  plan.hoards = dice.Chance(25);
   plan.vanishing = deadlines || !plan.tight();
   plan.end = DrawEnd(dice);
   // A drain gives a peer a number of looks; what came a moment later need not be in them.
@@ -97,7 +97,9 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   for (const Service& each : plan.services) {
     if (plan.end == End::kDrain || each.service == TrialService::kKeeper) plan.crumbs = false;
   }
-  if (plan.aborts) {  // most of all where there is no reset, so that what is in flight has to be cancelled
+  if (plan.aborts) {
+    plan.crumbs = false;  // much is said
+    // Most of all where there is no reset, so that what is in flight has to be cancelled.
     for (Service& each : plan.services) each.at_path = dice.Chance(80);
   }
   if (plan.hoards) plan.receive_blocks = static_cast<uint32_t>(dice.Between(512, 640));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Coverage: how often the rare things have happened in trials, on which transport, so that a run of many can show that it
-// met them all.
+// Coverage: how often the rare things have happened in trials, on which transport, so that a run of many can show that
+// it met them all.
 //
 // Threads:  one. Plain numbers, so that it can lie in memory that processes share.
 #ifndef MOORING_TESTS_NET_COVERAGE_H_
@@ -14,8 +14,8 @@
 
 namespace mooring::net {
 
-// Where a run of 500 seeds has to have met it: on each of these transports, or somewhere, which is little for what only
-// a few seeds bring about.
+// Where a run of 500 seeds has to have met it: on each of these transports, or, kSomewhere, on any, where only a few
+// seeds bring it about.
 enum class Where : uint8_t { kSomewhere, kEverywhere, kRings, kModern, kEpoll };
 
 // X(name, what, where)

@@ -123,7 +123,7 @@ void Trial::InjectFaults() {
   if (!plan_.faults) return;
   // Of each seed some sites, some of them often.
   sim::FaultPlan::Rates rates = sim::FaultPlan::Running();
-  for (unsigned& rate : rates.per_mille) rate = dice_.Chance(30) ? 0 : rate * static_cast<unsigned>(dice_.Between(1, 3));
+  for (unsigned& rate : rates.per_mille) rate *= dice_.Chance(30) ? 0 : static_cast<unsigned>(dice_.Between(1, 3));
   const auto budget = static_cast<unsigned>(dice_.Between(1, 40));
   faults_.emplace(&server_->world.kernel().choices(), rates, budget);
 }

@@ -72,7 +72,8 @@ class PeerModel {
   bool exact() const { return !broken_ && !prefix_only_ && !peer_->faulted(); }
   bool ended() const { return ended_; }
   bool broken() const { return broken_; }
-  bool vanished() const { return vanished_; }
+  // Only a deadline ends its connection: it has vanished; or, at a path, it sleeps in a write, behind which its close is.
+  bool lost() const { return vanished_ || (broken_ && peer_->is_unix() && peer_->unacknowledged() > 0); }
   bool slow() const { return slow_since_ms_ >= 0; }
   size_t acknowledged() const { return sent_.size() - std::min(sent_.size(), peer_->unacknowledged()); }
   // Everything that it has asked is answered, as far as the server is concerned (kTalker, kFlooder).

@@ -298,9 +298,9 @@ void Trial::Rest() {
 void Trial::Finish() {
   LookAll();
   for (PeerModel& peer : peers_) peer.Finish();
-  // Where places are few, those that wait get one when a peer that has vanished loses its own, one after the other.
-  const auto vanished = std::count_if(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.vanished(); });
-  RunFor(kFinishMs * (1 + (plan_.tight() ? vanished : 0)));
+  // Where places are few, those that wait get one when a peer that is lost loses its own, one after the other.
+  const auto lost = std::count_if(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.lost(); });
+  RunFor(kFinishMs * (1 + (plan_.tight() ? lost : 0)));
   if (!findings_.none()) return;
   for (const PeerModel& peer : peers_) peer.CheckAtEnd(&findings_);
 }
@@ -309,13 +309,13 @@ void Trial::Drain() {
   // Wherever things are: some peers are not accepted yet, some in the middle of a message.
   LookAll();
   TakeAccepted();
-  const bool stuck = plan_.tight() && std::any_of(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.vanished(); });
+  const bool stuck = plan_.tight() && std::any_of(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.lost(); });
   std::vector<size_t> acknowledged;
   std::vector<bool> was_connected;
   for (PeerModel& peer : peers_) {
     was_connected.push_back(peer.peer()->connected());
     acknowledged.push_back(peer.peer()->connected() ? peer.acknowledged() : 0);
-    if (stuck) peer.MayEndEarly();  // who waits for the place of one that has vanished waits beyond the deadline
+    if (stuck) peer.MayEndEarly();  // who waits for the place of one that is lost waits beyond the deadline
   }
   if (plan_.transport == TransportKind::kEpoll) {
     // With epoll a short receive means that the rest came later, so what was acknowledged may not be part of that rest.
@@ -332,6 +332,7 @@ void Trial::Drain() {
   for (size_t i = 0; i < peers_.size(); ++i) {
     was_connected[i] ? peers_[i].CheckDrained(acknowledged[i], &findings_) : peers_[i].CheckPrefix(&findings_);
   }
+  if (!findings_.none()) return;
   server_->CutAll();
   RunFor(kCutMs);
   if (!server_->drained()) findings_.Add("shutdown", absl::StrCat(server_->live(), " connections after the cut"));

@@ -68,7 +68,11 @@ SimRing::Outcome SimRing::Receive(Request* request, bool first) {
     if (!multishot || !PostMore(*request, result, flags)) return Done(result, flags);
     if (!more_waiting) return Wait();
     // 6.1 has no bound: it goes on until the socket or the group is empty.
-    if ((retries == kRetriesMax && !old()) || choices_->Chance(5)) return Again();
+    if (retries == kRetriesMax && !old()) return Again();
+    if (choices_->Chance(5)) {
+      request->wakes += 2;  // as if the rest, and what is behind it, had come a moment later: each with a wake-up
+      return Again();
+    }
   }
 }
 

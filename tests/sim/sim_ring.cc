@@ -291,7 +291,7 @@ void SimRing::RunAllWork() {
 // multishot looks again when the socket has hung up (a reset right behind bytes).
 void SimRing::RunOne(Request* request) {
   request->queued = false;
-  const bool woken_again = std::exchange(request->wakes, 0) > 1;
+  const unsigned wakes = std::exchange(request->wakes, 0);
   if (request->cancelled) {
     Finish(request, -ECANCELED, 0);
     return;
@@ -302,10 +302,11 @@ void SimRing::RunOne(Request* request) {
   }
   Outcome outcome = Attempt(request, /*first=*/false);
   const bool multishot = request->sqe.opcode == IORING_OP_RECV && (request->sqe.ioprio & IORING_RECV_MULTISHOT) != 0;
-  if (multishot && woken_again && outcome.kind == Outcome::Kind::kWait &&
+  if (multishot && wakes > 1 && outcome.kind == Outcome::Kind::kWait &&
       (request->file->file->Ready() & POLLHUP) != 0) {
     outcome = Attempt(request, /*first=*/false);
   }
+  if (outcome.kind == Outcome::Kind::kAgain) request->wakes += wakes;
   Settle(request, outcome);
 }
 

@@ -150,6 +150,32 @@ TEST(SimVsRealEnds, ResetRightAfterBytesIsToldToAnArmedReceive) {
   });
 }
 
+// More blocks than one run of work takes (33). One that was armed keeps its wake-ups for the run that goes on
+// (IOU_REQUEUE), and is told. One that is armed behind them has one wake-up for all that is left, and is not.
+TEST(SimVsRealEnds, ResetBehindMoreThanARun) {
+  for (const bool armed_before : {true, false}) {
+    RunOnBoth([armed_before](Hands& hands) {
+      int slot = -1;
+      auto client = Accepted(hands, &slot);
+      hands.Group(128, 16);
+      hands.Publish(128);
+      if (armed_before) {
+        hands.MultishotReceive(slot, 2, /*poll_first=*/false);
+        hands.Collect(0, "armed");
+      }
+      client->Send(std::string(16 * 80, 'x'));
+      hands.machine().Settle();
+      client->Reset();
+      hands.machine().Settle();
+      if (!armed_before) hands.MultishotReceive(slot, 2, /*poll_first=*/false);
+      hands.Collect(armed_before ? 81 : 80, "bytes and reset");
+      hands.Collect(0, "nothing more");
+      hands.Cancel(2, 3);
+      hands.Collect(1, "is it still armed?");
+    });
+  }
+}
+
 // A receive that finds bytes and the reset when it is armed with POLL_FIRST has one wake-up for both: it reads the bytes
 // and waits for another wake-up that never comes. Without POLL_FIRST the bytes are read first, and then there is one.
 TEST(SimVsRealEnds, ResetBehindBytesIsLostToAReceiveArmedWithPollFirst) {

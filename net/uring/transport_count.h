@@ -24,6 +24,7 @@ enum class TransportCount : uint8_t {
   kReceiveBytes,
   kReceiveStarved,
   kReceiveRearmed,  // a multishot receive ended by itself with data
+  kReceiveLooksBehind,  // armed anew after a whole batch
   kReceiveDropped,  // blocks that came after Close or Abort
   kSends,
   kSendsBlocked,     // a first attempt that took nothing
@@ -59,6 +60,7 @@ inline constexpr std::string_view kTransportCountNames[] = {
     "receive_bytes",
     "receive_starved",
     "receive_rearmed",
+    "receive_looks_behind",
     "receive_dropped",
     "sends",
     "sends_blocked",

@@ -70,6 +70,8 @@ struct UringArea {
   int32_t connecting_fd;      // of an outgoing connection until it has its direct descriptor
   uint16_t flags;
   uint8_t in_flight;
+  uint8_t first_blocks;  // that the receive brought in the round that armed it, up to kKernelBatch
+  uint32_t armed_round;  // when it was armed: UringTransport::rounds_
 
   bool Is(unsigned any) const { return (flags & any) != 0; }
   void Set(unsigned on) { flags |= static_cast<uint16_t>(on); }

@@ -116,6 +116,7 @@ void UringTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
     gather_.Reset();
     descriptors_.Submitted();
     receives_queued_ = 0;
+    ++rounds_;
   }
 
   sleeper->OnAwake();

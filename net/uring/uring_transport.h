@@ -188,6 +188,7 @@ class UringTransport final : public Transport {
   // receive.cc
   void ArmReceive(ConnId id, UringArea& area, bool data_there);
   void CancelReceive(ConnId id, UringArea& area);
+  void LookBehind(ConnId id, UringArea& area);
   void OnReceiveCompletion(const io_uring_cqe& cqe, ConnId id, UringArea& area);
   void OnCancelMissed(const io_uring_cqe& cqe);
   void OnReceiveTerminal(int result, bool more_there, ConnId id, UringArea& area);
@@ -230,6 +231,7 @@ class UringTransport final : public Transport {
   // Touched per completion.
   unsigned tries_ = 0;            // kTry sends that no completion has been seen of
   unsigned receives_queued_ = 0;  // receives armed and not submitted yet
+  uint32_t rounds_ = 0;           // Polls that have submitted all that was queued
   bool nothing_left_ = false;     // the last Poll took every completion there was
   bool read_to_end_ = false;
 

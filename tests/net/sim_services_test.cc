@@ -338,6 +338,34 @@ TEST_P(SimServices, ADrainReadsWhatTheKernelHoldsHoweverManyTurnsThatTakes) {
   }
 }
 
+// The kernel tells a receive that is armed behind more than one batch of blocks nothing of a reset behind them.
+TEST_P(SimServices, AResetBehindManyBlocksEndsItsConnection) {
+  for (const TransportKind kind : {TransportKind::kUring, TransportKind::kUringBase, TransportKind::kEpoll}) {
+    SCOPED_TRACE(Name(kind));
+    SimServer server(seed(), {.transport = kind});
+    server.world.kernel().choices().SetReceives(sim::Choices::Receives::kCrumbs);  // 33 of them are not many bytes
+    struct Sink final : Handler {
+      explicit Sink(std::vector<ConnectionId>* to) : ids(to) {}
+      void OnOpen(Connection& conn) override {
+        ids->push_back(conn.id());
+        conn.Pause();
+      }
+      void OnData(Connection&, alloc::Lease) override {}
+      std::vector<ConnectionId>* ids;
+    };
+    std::vector<ConnectionId> ids;
+    auto* peer = server.ConnectNow(server.Listen(Callbacks<Sink>(&ids)));
+    peer->Send(Pattern(200));  // some 45 crumbs: more than one batch, fewer than the blocks that are published
+    server.world.RunUntilIdle();
+    peer->Reset();
+    server.world.RunUntilIdle();
+    server.OnShard(0, [&](Engine& engine) { engine.Find(ids[0])->Resume(); });
+    server.world.RunFor(1'000);
+    EXPECT_EQ(server.live(), 0u);
+    EXPECT_EQ(server.Cause(CloseCause::kPeerReset), 1u);
+  }
+}
+
 TEST_P(SimServices, AStaleHandleFindsNobody) {
   SimServer server(seed());
   struct Noter final : Handler {

@@ -300,7 +300,15 @@ void Trial::Finish() {
   for (PeerModel& peer : peers_) peer.Finish();
   // Where places are few, those that wait get one when a peer that is lost loses its own, one after the other.
   const auto lost = std::count_if(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.lost(); });
-  RunFor(kFinishMs * (1 + (plan_.tight() ? lost : 0)));
+  // And who is served a few bytes at a time is waited for as long as some come.
+  size_t before = 0;
+  size_t answered = 0;
+  do {
+    before = answered;
+    RunFor(kFinishMs * (1 + (plan_.tight() ? lost : 0)));
+    answered = 0;
+    for (const PeerModel& peer : peers_) answered += peer.peer()->received().size();
+  } while (findings_.none() && answered > before);
   if (!findings_.none()) return;
   for (const PeerModel& peer : peers_) peer.CheckAtEnd(&findings_);
 }

@@ -67,8 +67,14 @@ TEST_P(DescriptorExhaustion, IsWaitedOutAndNobodyIsLost) {
   Client served(server.port());
   EXPECT_EQ(served.Exchange("x", 1), "x");
   // Forty peers connect while the shard is busy, so that it accepts none of them before descriptors are few.
-  std::promise<void> few;
-  std::thread busy([&] { server.OnShard(0, [&](net::Engine&) { few.get_future().wait(); }); });
+  std::promise<void> is_busy, few;
+  std::thread busy([&] {
+    server.OnShard(0, [&](net::Engine&) {
+      is_busy.set_value();
+      few.get_future().wait();
+    });
+  });
+  is_busy.get_future().wait();
   std::vector<Client> clients;
   for (int i = 0; i < 40; ++i) {
     clients.emplace_back(server.port());

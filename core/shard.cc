@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdio>
+#include <cstdlib>
 
 #include "core/sleep.h"
 #include "core/task.h"
@@ -36,7 +38,14 @@ Shard::Shard(const Options& options)
 }
 
 Shard::~Shard() {
+  Enter enter(this);  // destructors of locals may use it
+  locals_.Clear();
   wheel_.Cancel(&trim_timer_);
+}
+
+void MissingLocal() {
+  std::fputs("mooring: Local<T>() of a type that no PerShard<T>() was said for\n", stderr);
+  std::abort();
 }
 
 void Shard::Trim() {

@@ -8,7 +8,7 @@
 //   mail -> timers -> run queue -> turn end (flush) -> port: submit, wait, read the clock, deliver -> next turn
 //
 // Threads:  one runs the turns. Post and Stop may be called from any, and Shard outlives every caller.
-// Owns:     wheel, mailbox, run queue, frame and buffer pools, accounting. Not the port.
+// Owns:     wheel, mailbox, run queue, frame and buffer pools, accounting, locals. Not the port.
 // Limits:   a turn delivers at most kMailPerTurn pieces of mail and expires at most kTimersPerTurn timers; what is left
 //           over is done next turn, without a wait.
 #ifndef MOORING_CORE_SHARD_H_
@@ -30,10 +30,14 @@
 #include "core/clock.h"
 #include "core/counters.h"
 #include "core/event_port.h"
+#include "core/locals.h"
 #include "core/mailbox.h"
 #include "core/timer_wheel.h"
 
 namespace mooring::core {
+
+class JobRunner;
+class Shards;
 
 enum class ShardCount : uint8_t { kTurns, kMailDelivered, kMailFull, kMailWaited, kTimersExpired, kResumed, kCount };
 
@@ -83,6 +87,8 @@ class Shard final : private EventPort::Sleeper {
   // Before the first turn.
   void SetPort(EventPort* port) { port_ = port; }
   void SetTurnEnd(TurnEnd* turn_end) { turn_end_ = turn_end; }
+  void SetShards(Shards* shards) { shards_ = shards; }
+  void SetJobRunner(JobRunner* runner) { job_runner_ = runner; }
 
   void RunTurn(Nanos longest_wait = EventPort::kForever);
   void Run();   // turns until Stop
@@ -123,6 +129,9 @@ class Shard final : private EventPort::Sleeper {
   int64_t now_ms() const { return now_ / 1'000'000; }
   EventPort* port() const { return port_; }
   TurnEnd* turn_end() const { return turn_end_; }
+  Shards* shards() const { return shards_; }           // null: this one is alone
+  JobRunner* job_runner() const { return job_runner_; }  // null: there is none
+  Locals& locals() { return locals_; }
   TimerWheel& wheel() { return wheel_; }
   alloc::FramePool& frames() { return frames_; }
   alloc::BufferPool& buffers() { return buffers_; }
@@ -154,6 +163,8 @@ class Shard final : private EventPort::Sleeper {
   Clock* const clock_;
   EventPort* port_ = nullptr;
   TurnEnd* turn_end_ = nullptr;
+  Shards* shards_ = nullptr;
+  JobRunner* job_runner_ = nullptr;
   Nanos now_;
 
   alloc::Accounting accounting_;
@@ -165,11 +176,23 @@ class Shard final : private EventPort::Sleeper {
   std::vector<Runnable> running_;
   std::list<Waiting> waiting_mail_;  // a queue for each shard whose box was full, in the order they came up
   CallTimer trim_timer_;
+  Locals locals_;  // after what they may use
   std::exception_ptr root_error_;
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> mail_refused_{0};  // by any thread, since the last turn; counters_ has one writer
   CounterSet<ShardCount> counters_;
 };
+
+[[noreturn]] void MissingLocal();
+
+// The T of the shard whose turn this is. REQUIRES: Locals::Emplace<T> (Server::PerShard<T>); ends the process with a line
+// that says so if it was not, because no answer would be right.
+template <class T>
+T& Local() {
+  T* object = Shard::Current()->locals().Find<T>();
+  if (object == nullptr) MissingLocal();
+  return *object;
+}
 
 }  // namespace mooring::core
 

@@ -57,10 +57,13 @@ World::World(uint64_t seed, const Options& options)
   if (options.decisions != nullptr) kernel_.choices().SetDecisions(options.decisions);
   core::Shard::Options of_shard = options.shard;
   of_shard.clock = &clock_;
+  std::vector<core::Shard*> shards;
   for (uint32_t i = 0; i < options.shards; ++i) {
     of_shard.id = i;
     members_.push_back({std::make_unique<core::Shard>(of_shard), nullptr});
+    shards.push_back(members_.back().shard.get());
   }
+  shards_ = std::make_unique<core::Shards>(std::move(shards));
 }
 
 World::~World() = default;

@@ -25,6 +25,7 @@
 
 #include "core/clock.h"
 #include "core/shard.h"
+#include "core/shards.h"
 #include "tests/sim/sim_kernel.h"
 
 namespace mooring::sim {
@@ -81,6 +82,7 @@ class World {
 
   core::ManualClock clock_;
   SimKernel kernel_;
+  std::unique_ptr<core::Shards> shards_;
   std::vector<Member> members_;
   std::vector<Member*> awake_;  // of the step under way
   const uint64_t steps_max_;

@@ -7,6 +7,7 @@ namespace mooring::net {
 namespace {
 
 constexpr std::string_view kUnix = "unix:";
+constexpr std::string_view kTcp = "tcp://";
 
 absl::Status Wrong(std::string_view text, const std::string& what) {
   return absl::InvalidArgumentError(absl::StrCat("'", absl::string_view(text.data(), text.size()),
@@ -18,6 +19,7 @@ absl::Status Wrong(std::string_view text, const std::string& what) {
 
 absl::StatusOr<Endpoint> Endpoint::Parse(std::string_view text) {
   if (text.substr(0, kUnix.size()) != kUnix) {
+    if (text.substr(0, kTcp.size()) == kTcp) text.remove_prefix(kTcp.size());
     absl::StatusOr<Address> address = Address::Parse(text);
     if (!address.ok()) return address.status();
     return Endpoint(*address);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Endpoint: where a listener listens: an IP address with its port, or the path of a Unix-domain socket.
 //
-// Text is HOST:PORT as Address has it, or unix:PATH. A path is kept as it is given; a relative one is of the directory
-// that the process was started in.
+// Text is HOST:PORT as Address has it, tcp://HOST:PORT (the same), or unix:PATH. A path is kept as it is given; a
+// relative one is of the directory that the process was started in.
 //
 // Threads:  a value.
 // Limits:   a path has 1 to kPathBytesMax bytes.

@@ -28,19 +28,10 @@
 #include "net/connection.h"
 #include "net/credit.h"
 #include "net/handler.h"
+#include "net/service_options.h"
 #include "net/transport.h"
 
 namespace mooring::net {
-
-// What a listener's service wants to be bounded by. 0 seconds is none.
-struct ServiceOptions {
-  uint32_t idle_timeout_s = 0;
-  uint32_t write_stall_s = 0;
-  uint32_t queue_high_bytes = 64 << 10;
-  uint32_t queue_low_bytes = 16 << 10;
-  uint32_t queue_cap_bytes = 1 << 20;
-  bool drop_when_full = false;  // at the cap: refuse the write (true), or close the connection (false)
-};
 
 enum class EngineCount : uint8_t {
   kAccepted,

@@ -29,6 +29,14 @@ TEST(Endpoint, ReadsWhatItSays) {
   EXPECT_TRUE(Endpoint().empty());
 }
 
+TEST(Endpoint, AnAddressMayHaveItsScheme) {
+  EXPECT_EQ(*Endpoint::Parse("tcp://127.0.0.1:7000"), *Endpoint::Parse("127.0.0.1:7000"));
+  EXPECT_EQ(Endpoint::Parse("tcp://[::1]:7000")->ToString(), "[::1]:7000");
+  EXPECT_THAT(ErrorOf("tcp://localhost:1"), HasSubstr("'localhost:1' is not an address"));
+  EXPECT_FALSE(Endpoint::Parse("udp://127.0.0.1:7000").ok());
+  EXPECT_FALSE(Endpoint::Parse("tcp://tcp://127.0.0.1:7000").ok());
+}
+
 TEST(Endpoint, IsAnAddressOrAPath) {
   const Endpoint address = *Endpoint::Parse("127.0.0.1:7000");
   EXPECT_FALSE(address.is_unix());

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// ServiceOptions: what the connections of a listener are bounded by.
+//
+// Threads:  a value.
+#ifndef MOORING_NET_SERVICE_OPTIONS_H_
+#define MOORING_NET_SERVICE_OPTIONS_H_
+
+#include <cstdint>
+
+namespace mooring::net {
+
+// 0 seconds is no deadline.
+struct ServiceOptions {
+  uint32_t idle_timeout_s = 0;            // without a byte either way; a connection that is being served is not idle
+  uint32_t write_stall_s = 0;             // something to send, and the peer has acknowledged nothing for so long
+  uint32_t queue_high_bytes = 64 << 10;   // of a connection's send queue: from here on it is not read
+  uint32_t queue_low_bytes = 16 << 10;    // ... until it has fallen to this
+  uint32_t queue_cap_bytes = 1 << 20;     // a Write that finds so much queued already is refused
+  bool drop_when_full = false;            // at the cap: refuse that Write only (true), or close the connection (false)
+};
+
+}  // namespace mooring::net
+
+#endif  // MOORING_NET_SERVICE_OPTIONS_H_

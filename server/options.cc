@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/options.h"
 
+#include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
-#include <string_view>
+#include <utility>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/reflection.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "net/choose_transport.h"
-#include "server/services.h"
 
 // The registry and the parsing of values are the flag library's. The loop over the arguments is ours: the library keeps
 // the last of two equal flags in silence, knows no dashes in names, and ends the process by itself.
@@ -24,50 +29,119 @@ ABSL_FLAG(uint32_t, drain_deadline, 30, "");
 namespace mooring::server {
 namespace {
 
-constexpr std::string_view kNames[] = {"listen", "cpus", "shards", "transport", "max_connections", "drain_deadline"};
-constexpr char kDefaultListen[] = "echo=127.0.0.1:7000,line=127.0.0.1:7001";
+constexpr absl::string_view kNames[] = {"listen", "cpus", "shards", "transport", "max_connections", "drain_deadline"};
 
-absl::Status Wrong(std::string_view flag, const std::string& why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", absl::StrReplaceAll(absl::string_view(flag.data(), flag.size()), {{"_", "-"}}), ": ", why));
+absl::Status Wrong(absl::string_view flag, const std::string& why) {
+  return absl::InvalidArgumentError(absl::StrCat("--", absl::StrReplaceAll(flag, {{"_", "-"}}), ": ", why));
 }
 
-std::string ServiceNames() {
-  std::string names;
-  for (const Service& service : Services()) absl::StrAppend(&names, names.empty() ? "" : ", ", service.name);
-  return names;
-}
+// --listen as it is being put together.
+class ListenList {
+ public:
+  explicit ListenList(const Program* program) : program_(program), address_(program->listeners.size()) {}
 
-absl::StatusOr<std::vector<ListenOption>> ParseListen(const std::string& list) {
-  std::vector<ListenOption> out;
-  for (absl::string_view part : absl::StrSplit(list, ',')) {
-    const std::vector<std::string> halves = absl::StrSplit(part, absl::MaxSplits('=', 1));
-    if (halves.size() != 2) {
-      return Wrong("listen", absl::StrCat("'", part, "' is not SERVICE=HOST:PORT or SERVICE=unix:PATH; for example "
-                                          "echo=127.0.0.1:7000"));
+  absl::Status Add(absl::string_view list) {
+    for (absl::string_view part : absl::StrSplit(list, ',')) {
+      if (absl::Status status = AddOne(part); !status.ok()) return status;
     }
-    const Service* service = FindService(halves[0]);
-    if (service == nullptr) {
-      return Wrong("listen", absl::StrCat("'", halves[0], "' is not a service; known are ", ServiceNames()));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<ListenOption>> Take() {
+    std::vector<ListenOption> out;
+    for (size_t i = 0; i < address_.size(); ++i) {
+      const Listener& listener = program_->listeners[i];
+      absl::StatusOr<net::Endpoint> endpoint = net::Endpoint::Parse(address_[i].value_or(listener.address));
+      if (!endpoint.ok()) return Wrong("listen", std::string(endpoint.status().message()));
+      out.push_back({listener.service.name, &listener.service, *endpoint});
+    }
+    for (ListenOption& option : offered_) out.push_back(std::move(option));
+    if (out.empty()) return absl::InvalidArgumentError("there is nothing to listen on");
+    std::set<std::string> names;
+    for (size_t i = 0; i < out.size(); ++i) {
+      for (size_t before = 0; before < i; ++before) {
+        const net::Endpoint& endpoint = out[i].endpoint;
+        if (out[before].endpoint == endpoint && (endpoint.is_unix() || endpoint.address().port() != 0)) {
+          return Wrong("listen", absl::StrCat("'", endpoint.ToString(), "' is there twice"));
+        }
+      }
+      const std::string name = out[i].name;
+      for (int n = 2; !names.insert(out[i].name).second; ++n) out[i].name = absl::StrCat(name, "-", n);
+    }
+    return out;
+  }
+
+  // A name to give an example with.
+  std::string Example() const {
+    if (!program_->listeners.empty()) return program_->listeners[0].service.name;
+    return program_->offered.empty() ? "NAME" : program_->offered[0].name;
+  }
+
+ private:
+  absl::Status AddOne(absl::string_view part) {
+    const std::vector<std::string> halves = absl::StrSplit(part, absl::MaxSplits('=', 1));
+    const std::string what = program_->offered.empty() ? "NAME" : "SERVICE";
+    if (halves.size() != 2) {
+      return Wrong("listen", absl::StrCat("'", part, "' is not ", what, "=HOST:PORT or ", what,
+                                          "=unix:PATH; for example ", Example(), "=127.0.0.1:7000"));
     }
     absl::StatusOr<net::Endpoint> endpoint = net::Endpoint::Parse(halves[1]);
-    if (!endpoint.ok()) return Wrong("listen", std::string(endpoint.status().message()));
-    for (const ListenOption& before : out) {
-      if (before.endpoint == *endpoint && (endpoint->is_unix() || endpoint->address().port() != 0)) {
-        return Wrong("listen", absl::StrCat("'", halves[1], "' is there twice"));
-      }
+    for (size_t i = 0; i < address_.size(); ++i) {
+      if (program_->listeners[i].service.name != halves[0]) continue;
+      if (!endpoint.ok()) return Wrong("listen", std::string(endpoint.status().message()));
+      if (address_[i].has_value()) return Wrong("listen", absl::StrCat("'", halves[0], "' has two addresses"));
+      address_[i] = halves[1];
+      return absl::OkStatus();
     }
-    out.push_back({service, *endpoint});
+    for (const Service& service : program_->offered) {
+      if (service.name != halves[0]) continue;
+      if (!endpoint.ok()) return Wrong("listen", std::string(endpoint.status().message()));
+      offered_.push_back({service.name, &service, *endpoint});
+      return absl::OkStatus();
+    }
+    return Wrong("listen", absl::StrCat("'", halves[0], "' is not a ", program_->offered.empty() ? "listener" : "service",
+                                        "; known are ", Names()));
   }
-  return out;
+
+  std::string Names() const {
+    std::vector<std::string> names;
+    for (const Listener& listener : program_->listeners) names.push_back(listener.service.name);
+    for (const Service& service : program_->offered) names.push_back(service.name);
+    return absl::StrJoin(names, ", ");
+  }
+
+  const Program* const program_;
+  std::vector<std::optional<std::string>> address_;  // of the program's listeners, where one was given
+  std::vector<ListenOption> offered_;
+};
+
+// What the program itself has defined: neither ours nor the flag library's own.
+bool OfTheProgram(const absl::CommandLineFlag& flag) {
+  const std::string file = flag.Filename();
+  if (absl::StrContains(file, "absl/flags/")) return false;
+  return std::find(std::begin(kNames), std::end(kNames), flag.Name()) == std::end(kNames);
+}
+
+// The flag that is written so, or null.
+absl::CommandLineFlag* FindFlag(const std::string& name) {
+  absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
+  if (flag == nullptr) return nullptr;
+  const bool ours = std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+  return ours || OfTheProgram(*flag) ? flag : nullptr;
+}
+
+std::string OneLine(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
 }
 
 }  // namespace
 
-absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) {
+absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments, const Program& program) {
   Options options;
-  for (std::string_view name : kNames) {  // defaults again, so that a second call starts afresh
-    absl::CommandLineFlag* flag = absl::FindCommandLineFlag({name.data(), name.size()});
+  const std::string unknown = absl::StrCat(" is not a flag; ", program.name, " --help lists them");
+  for (absl::string_view name : kNames) {  // defaults again, so that a second call starts afresh
+    absl::CommandLineFlag* flag = absl::FindCommandLineFlag(name);
     std::string error;
     flag->ParseFrom(flag->DefaultValue(), &error);
   }
@@ -83,19 +157,18 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
       continue;
     }
     if (argument.rfind("--", 0) != 0) {
-      return absl::InvalidArgumentError(absl::StrCat("'", argument, "' is not a flag; mooringd --help lists them"));
+      return absl::InvalidArgumentError(absl::StrCat("'", argument, "'", unknown));
     }
     const size_t equals = argument.find('=');
     const std::string written = argument.substr(0, equals);
     const std::string name = absl::StrReplaceAll(written.substr(2), {{"-", "_"}});
-    bool known = false;
-    for (std::string_view each : kNames) known = known || each == name;
-    if (!known) {
-      return absl::InvalidArgumentError(absl::StrCat("'", written, "' is not a flag; mooringd --help lists them"));
-    }
+    absl::CommandLineFlag* const flag = FindFlag(name);
+    if (flag == nullptr) return absl::InvalidArgumentError(absl::StrCat("'", written, "'", unknown));
     std::string value;
     if (equals != std::string::npos) {
       value = argument.substr(equals + 1);
+    } else if (flag->IsOfType<bool>()) {
+      value = "true";
     } else if (i + 1 < arguments.size()) {
       value = arguments[++i];
     } else {
@@ -106,14 +179,22 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
                                           : "is given twice");
     }
     std::string error;
-    if (!absl::FindCommandLineFlag(name)->ParseFrom(value, &error)) {
-      return Wrong(name, absl::StrCat("'", value, "' is not a whole number"));
+    if (!flag->ParseFrom(value, &error)) {
+      return Wrong(name, OfTheProgram(*flag) ? OneLine(error) : absl::StrCat("'", value, "' is not a whole number"));
     }
   }
 
-  const std::string listen = absl::GetFlag(FLAGS_listen);
-  if (given.count("listen") != 0 && listen.empty()) return Wrong("listen", "is empty; for example echo=127.0.0.1:7000");
-  absl::StatusOr<std::vector<ListenOption>> endpoints = ParseListen(listen.empty() ? kDefaultListen : listen);
+  if (options.help || options.version) return options;
+  ListenList listen(&program);
+  const std::string given_listen = absl::GetFlag(FLAGS_listen);
+  if (given.count("listen") != 0 && given_listen.empty()) {
+    return Wrong("listen", absl::StrCat("is empty; for example ", listen.Example(), "=127.0.0.1:7000"));
+  }
+  const std::string& list = given_listen.empty() ? program.default_listen : given_listen;
+  if (!list.empty()) {
+    if (absl::Status status = listen.Add(list); !status.ok()) return status;
+  }
+  absl::StatusOr<std::vector<ListenOption>> endpoints = listen.Take();
   if (!endpoints.ok()) return endpoints.status();
   options.listen = *std::move(endpoints);
   options.cpus = absl::GetFlag(FLAGS_cpus);
@@ -132,14 +213,24 @@ absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments) 
   return options;
 }
 
-std::string HelpText() {
-  std::string text =
-      "mooringd holds very many connections: one thread per CPU, nothing shared.\n"
-      "\n"
-      "Usage: mooringd [--flag=value ...]      With no flag: echo on 127.0.0.1:7000, line on 127.0.0.1:7001.\n"
-      "\n"
-      "  --listen=SERVICE=HOST:PORT[,...]  what to serve where; numeric addresses, [::]:PORT is IPv6 and IPv4\n"
-      "           SERVICE=unix:PATH        or on a Unix-domain socket, to which owner and group may connect\n"
+std::string HelpText(const Program& program) {
+  std::string text;
+  if (!program.summary.empty()) absl::StrAppend(&text, program.summary, "\n\n");
+  absl::StrAppend(&text, "Usage: ", program.name, " [--flag=value ...]");
+  std::vector<std::string> listens;
+  for (const Listener& each : program.listeners) {
+    listens.push_back(absl::StrCat(each.service.name, " on ", each.address));
+  }
+  if (!program.default_listen.empty()) {
+    listens.push_back(absl::StrReplaceAll(program.default_listen, {{"=", " on "}, {",", ", "}}));
+  }
+  if (!listens.empty()) absl::StrAppend(&text, "      With no flag: ", absl::StrJoin(listens, ", "), ".");
+  const char* const what = program.offered.empty() ? "NAME" : "SERVICE";
+  const std::string pad(7 - std::string(what).size(), ' ');
+  absl::StrAppend(
+      &text, "\n\n",
+      "  --listen=", what, "=HOST:PORT[,...]", pad, "  what to serve where; numeric addresses, [::]:PORT is IPv6 and IPv4\n",
+      "           ", what, "=unix:PATH", pad, "        or on a Unix-domain socket, to which owner and group may connect\n"
       "  --cpus=0-3,8                      CPUs to run on, one shard (thread) each; default: all this process may use\n"
       "  --shards=N                        number of shards; more than CPUs is allowed, and holds more connections\n"
       "  --transport=auto|io_uring|io_uring-base|epoll\n"
@@ -147,19 +238,28 @@ std::string HelpText() {
       "                                    auto takes the first of them that works, and says so when that is epoll\n"
       "  --max-connections=N               at most so many connections; further peers wait in the backlog\n"
       "  --drain-deadline=SECONDS          after SIGTERM or SIGINT, how long connections may take to end (30)\n"
-      "  --version, --help\n"
-      "\n"
-      "Services:\n";
-  for (const Service& service : Services()) {
-    absl::StrAppend(&text, "  ", service.name, std::string(12 - std::string_view(service.name).size(), ' '),
-                    service.summary, "\n");
+      "  --version, --help\n");
+
+  std::map<std::string, const absl::CommandLineFlag*> own;
+  for (const auto& [name, flag] : absl::GetAllFlags()) {
+    if (OfTheProgram(*flag)) own.emplace(std::string(name), flag);
   }
+  if (!own.empty()) absl::StrAppend(&text, "\nFlags of ", program.name, ":\n");
+  for (const auto& [name, flag] : own) {
+    absl::StrAppend(&text, "  --", absl::StrReplaceAll(name, {{"_", "-"}}), "=", flag->DefaultValue(), "\n        ",
+                    flag->Help(), "\n");
+  }
+
+  absl::StrAppend(&text, program.offered.empty() ? "\nListeners:\n" : "\nServices:\n");
+  const auto line = [&text](const Service& service) {
+    absl::StrAppend(&text, absl::StrFormat("  %-11s %s\n", service.name, service.summary));
+  };
+  for (const Listener& listener : program.listeners) line(listener.service);
+  for (const Service& service : program.offered) line(service);
   absl::StrAppend(&text,
                   "\n"
                   "SIGTERM or SIGINT drains: listeners close, every request received is answered, connections end.\n"
-                  "Exit codes: 0 all finished, 1 could not start, 2 a bad flag, 3 the deadline cut some, 4 second signal.\n"
-                  "\n"
-                  "Try it:  printf 'hello\\n' | nc -q 1 127.0.0.1 7001\n");
+                  "Exit codes: 0 all finished, 1 could not start, 2 a bad flag, 3 the deadline cut some, 4 second signal.\n");
   return text;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Options: mooringd's command line.
+// Options: the command line of a server: what every program understands, and the flags that it defines with ABSL_FLAG.
 //
 // Threads:  one.
 #ifndef MOORING_SERVER_OPTIONS_H_
@@ -13,18 +13,18 @@
 #include "absl/status/statusor.h"
 #include "net/endpoint.h"
 #include "net/transport.h"
+#include "server/program.h"
 
 namespace mooring::server {
 
-struct Service;
-
 struct ListenOption {
-  const Service* service;
+  std::string name;        // of the listener, no two alike: line, then line-2
+  const Service* service;  // the program's
   net::Endpoint endpoint;
 };
 
 struct Options {
-  std::vector<ListenOption> listen;   // echo on 127.0.0.1:7000 and line on 127.0.0.1:7001 when none is given
+  std::vector<ListenOption> listen;   // the program's listeners, then what is offered and was asked for
   std::string cpus;                   // "": all that the process may use
   int shards = 0;                     // 0: one per CPU
   std::optional<net::TransportKind> transport;  // none: auto, the best that the kernel allows
@@ -35,9 +35,10 @@ struct Options {
 };
 
 // Errors are one line each: what was wrong with which flag, and what is allowed. A flag given twice is one of them.
-absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments);
+// `program` outlives the options.
+absl::StatusOr<Options> ParseOptions(const std::vector<std::string>& arguments, const Program& program);
 
-std::string HelpText();
+std::string HelpText(const Program& program);
 
 }  // namespace mooring::server
 

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,7 +19,6 @@
 #include "alloc/heap.h"
 #include "core/limits.h"
 #include "core/topology.h"
-#include "server/services.h"
 
 namespace mooring::server {
 namespace {
@@ -38,6 +39,19 @@ std::string DeadlinesOff(const Service& service) {
 // For what a killed predecessor's rings still hold (net/claim.h). nginx, too, tries for about so long.
 constexpr uint32_t kClaimPatienceMs = 2000;
 
+// Runs what the program has given us; empty, or what it threw.
+template <class F>
+std::string WhatItThrows(F&& f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "an exception";
+  }
+  return "";
+}
+
 sigset_t Signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -47,14 +61,14 @@ sigset_t Signals() {
 }
 
 // A command for a shell that says hello at `endpoint`.
-std::string TryIt(const net::Endpoint& endpoint) {
-  constexpr char kHello[] = "printf 'hello\\n' | nc -q 1 ";
+std::string TryIt(const std::string& hello, const net::Endpoint& endpoint) {
+  const std::string pipe = absl::StrCat(hello, " | nc -q 1 ");
   if (endpoint.is_unix()) {
-    return absl::StrCat(kHello, "-U '", absl::StrReplaceAll(endpoint.path(), {{"'", "'\\''"}}), "'");
+    return absl::StrCat(pipe, "-U '", absl::StrReplaceAll(endpoint.path(), {{"'", "'\\''"}}), "'");
   }
   const std::string full = endpoint.ToString();
   const std::string host = full.substr(0, full.rfind(':'));
-  return absl::StrCat(kHello, host == "0.0.0.0" ? "127.0.0.1" : host == "[::]" ? "::1" : host, " ",
+  return absl::StrCat(pipe, host == "0.0.0.0" ? "127.0.0.1" : host == "[::]" ? "::1" : host, " ",
                       endpoint.address().port());
 }
 
@@ -66,8 +80,9 @@ void BlockSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-Runtime::Runtime(const Options& options, core::Kernel* kernel, net::TransportChoice transport, core::Clock* clock)
-    : options_(options), kernel_(kernel), choice_(std::move(transport)), clock_(clock) {}
+Runtime::Runtime(const Program& program, const Options& options, core::Kernel* kernel, net::TransportChoice transport,
+                 core::Clock* clock)
+    : program_(program), options_(options), kernel_(kernel), choice_(std::move(transport)), clock_(clock) {}
 
 Runtime::~Runtime() {
   StopAll();
@@ -108,31 +123,73 @@ void Runtime::MakeShard(uint32_t id, int cpu) {
                                              .shards = static_cast<uint32_t>(shards_.size()),
                                              .credit = credit_.get()});
   core::ShardThread::Options thread = {.cpu = cpu, .name = absl::StrCat("shard-", id)};
-  thread.set_up = [this, &data]() -> absl::Status {
-    net::TransportOptions options;
-    options.connections_max = plan_.slots_per_shard;
-    options.shards = static_cast<uint32_t>(shards_.size());
-    absl::StatusOr<std::unique_ptr<net::Transport>> transport =
-        choice_.provider->Open(data.shard.get(), data.engine->events(), options);
-    if (!transport.ok()) return transport.status();
-    data.transport = *std::move(transport);
-    if (data.shard->id() == 0) transport_ = data.transport->Describe();
-    data.shard->SetPort(data.transport.get());
-    data.engine->SetTransport(data.transport.get());
+  thread.set_up = [this, &data] { return SetUp(data); };
+  thread.tear_down = [this, &data] { TearDown(data); };
+  data.thread = std::make_unique<core::ShardThread>(data.shard.get(), std::move(thread));
+}
+
+absl::Status Runtime::SetUp(DataShard& data) {
+  net::TransportOptions options;
+  options.connections_max = plan_.slots_per_shard;
+  options.shards = static_cast<uint32_t>(shards_.size());
+  absl::StatusOr<std::unique_ptr<net::Transport>> transport =
+      choice_.provider->Open(data.shard.get(), data.engine->events(), options);
+  if (!transport.ok()) return transport.status();
+  data.transport = *std::move(transport);
+  if (data.shard->id() == 0) transport_ = data.transport->Describe();
+  data.shard->SetPort(data.transport.get());
+  data.engine->SetTransport(data.transport.get());
+  const std::string threw = WhatItThrows([&] {
+    for (const auto& make : program_.per_shard) make(data.shard->locals());
     for (const ListenOption& listen : options_.listen) {
       data.handlers.push_back(listen.service->make());
-      data.engine->AddListener(listen.service->name, data.handlers.back().get(), listen.service->options);
+      data.engine->AddListener(listen.name, data.handlers.back().get(), listen.service->options);
     }
-    return absl::OkStatus();
-  };
-  thread.tear_down = [&data] { data.transport.reset(); };
-  data.thread = std::make_unique<core::ShardThread>(data.shard.get(), std::move(thread));
+  });
+  return threw.empty() ? absl::OkStatus() : absl::InternalError(absl::StrCat("setting up a shard: ", threw));
+}
+
+void Runtime::BeginServing(DataShard& data, const std::vector<Handed>& handed) {
+  const std::string threw = WhatItThrows([&] {
+    for (const auto& start : program_.on_start) start();
+  });
+  data.started = threw.empty();
+  if (!data.started) data.shard->PostAlways(control_.get(), [this, threw] { OnStartFailed(threw); });
+  for (size_t id = 0; id < handed.size(); ++id) {
+    const auto& [fd, backlog, shared] = handed[id];
+    if (data.started) {
+      data.engine->Listen(static_cast<net::ListenerId>(id), fd, backlog, shared);
+    } else {
+      close(fd);
+    }
+  }
+}
+
+void Runtime::TearDown(DataShard& data) {
+  if (data.started) {
+    const std::string threw = WhatItThrows([&] {
+      for (const auto& stop : program_.on_stop) stop();
+    });
+    if (!threw.empty()) std::fprintf(stderr, "%s: stopping a shard: %s\n", program_.name.c_str(), threw.c_str());
+  }
+  data.shard->locals().Clear();
+  data.transport.reset();
+}
+
+void Runtime::OnStartFailed(const std::string& why) {
+  if (draining_) return;
+  std::fprintf(stderr, "%s: starting a shard: %s\n", program_.name.c_str(), why.c_str());
+  exit_code_ = kExitFailedStart;
+  Drain();
 }
 
 absl::Status Runtime::StartShards() {
   shards_.resize(placement_.cpu_of_shard.size());
   shards_left_ = shards_.size();
   for (uint32_t id = 0; id < shards_.size(); ++id) MakeShard(id, placement_.cpu_of_shard[id]);
+  std::vector<core::Shard*> all;
+  for (DataShard& data : shards_) all.push_back(data.shard.get());
+  directory_ = std::make_unique<core::Shards>(std::move(all));
   std::vector<net::Engine*> engines;
   for (DataShard& data : shards_) engines.push_back(data.engine.get());
   for (DataShard& data : shards_) data.engine->SetPeers(engines);
@@ -146,6 +203,7 @@ absl::Status Runtime::StartShards() {
 absl::Status Runtime::StartControl() {
   control_ = std::make_unique<core::Shard>(
       core::Shard::Options{.id = static_cast<uint32_t>(shards_.size()), .clock = clock_, .mailbox_capacity = 4096});
+  control_->SetShards(directory_.get());
   control_engine_ = std::make_unique<net::Engine>(control_.get(), net::Engine::Options{.connections_max = 64});
   core::Shard::Enter enter(control_.get());
   net::TransportOptions options;
@@ -185,16 +243,12 @@ absl::Status Runtime::ClaimEndpoints() {
   }
   claims_ = std::move(claims);  // all are ours: hand them out
   core::Shard::Enter enter(control_.get());
-  for (size_t shard = 0; shard < shards_.size(); ++shard) {
-    net::Engine* engine = shards_[shard].engine.get();
-    for (size_t id = 0; id < claims_.size(); ++id) {
-      const int fd = claims_[id].Release(static_cast<int>(shard));
-      const int backlog = claims_[id].backlog();
-      const bool shared = claims_[id].shared();
-      control_->PostAlways(shards_[shard].shard.get(), [engine, id, fd, backlog, shared] {
-        engine->Listen(static_cast<net::ListenerId>(id), fd, backlog, shared);
-      });
+  for (DataShard& data : shards_) {
+    std::vector<Handed> handed;
+    for (net::Claim& claim : claims_) {
+      handed.push_back({claim.Release(static_cast<int>(data.shard->id())), claim.backlog(), claim.shared()});
     }
+    control_->PostAlways(data.shard.get(), [this, &data, handed] { BeginServing(data, handed); });
   }
   return absl::OkStatus();
 }
@@ -205,16 +259,15 @@ std::string Runtime::Plan() const {
   if (!choice_.note.empty()) absl::StrAppend(&text, "note: ", choice_.note, "\n");
   for (const std::string& note : placement_.notes) absl::StrAppend(&text, "note: ", note, "\n");
   for (size_t i = 0; i < claims_.size(); ++i) {
-    absl::StrAppend(&text, "listening: ", options_.listen[i].service->name, " on ", claims_[i].endpoint().ToString(), "\n");
+    absl::StrAppend(&text, "listening: ", options_.listen[i].name, " on ", claims_[i].endpoint().ToString(), "\n");
   }
   for (size_t i = 0; i < claims_.size(); ++i) {
-    const std::string_view service = options_.listen[i].service->name;
-    if (service == "echo" || service == "line") absl::StrAppend(&text, "try: ", TryIt(claims_[i].endpoint()), "\n");
+    const std::string& hello = options_.listen[i].service->try_it;
+    if (!hello.empty()) absl::StrAppend(&text, "try: ", TryIt(hello, claims_[i].endpoint()), "\n");
   }
-  for (const Service& service : Services()) {
-    const bool listened = std::any_of(options_.listen.begin(), options_.listen.end(),
-                                      [&](const ListenOption& listen) { return listen.service == &service; });
-    if (listened) absl::StrAppend(&text, DeadlinesOff(service));
+  std::set<const Service*> said;
+  for (const ListenOption& listen : options_.listen) {
+    if (said.insert(listen.service).second) absl::StrAppend(&text, DeadlinesOff(*listen.service));
   }
   return text;
 }
@@ -229,11 +282,11 @@ void Runtime::OnReady(uint32_t) {
   signalfd_siginfo info;
   while (read(signal_fd_, &info, sizeof(info)) == sizeof(info)) {
     if (!draining_) {
-      std::fprintf(stderr, "mooringd: %s: draining, at most %u s; a second signal ends at once\n",
-                   info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", options_.drain_deadline_s);
+      std::fprintf(stderr, "%s: %s: draining, at most %u s; a second signal ends at once\n",
+                   program_.name.c_str(), info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", options_.drain_deadline_s);
       Drain();
     } else {
-      std::fprintf(stderr, "mooringd: second signal: ending at once\n");
+      std::fprintf(stderr, "%s: second signal: ending at once\n", program_.name.c_str());
       _exit(kExitSecondSignal);
     }
   }
@@ -261,10 +314,10 @@ void Runtime::OnShardDrained() {
   if (--shards_left_ > 0) return;
   control_->wheel().Cancel(&deadline_);
   if (exit_code_ == kExitCut) {
-    std::fprintf(stderr, "mooringd: drained; the deadline cut %llu connections\n",
+    std::fprintf(stderr, "%s: drained; the deadline cut %llu connections\n", program_.name.c_str(),
                  static_cast<unsigned long long>(cut_));
   } else {
-    std::fprintf(stderr, "mooringd: drained\n");
+    std::fprintf(stderr, "%s: drained\n", program_.name.c_str());
   }
   control_->Stop();
 }
@@ -279,8 +332,9 @@ void Runtime::Cut() {
       shard->PostAlways(control_.get(), [this, cut] { cut_ += cut; });
     });
   }
-  deadline_.call = [](void*) {
-    std::fprintf(stderr, "mooringd: a service did not end when it was cancelled; ending without it\n");
+  deadline_.call = [](void* self) {
+    std::fprintf(stderr, "%s: a service did not end when it was cancelled; ending without it\n",
+                 static_cast<Runtime*>(self)->program_.name.c_str());
     _exit(kExitCut);
   };
   control_->wheel().Arm(&deadline_, core::TimerKind::kFunction, control_->now_ms() + kSecondDeadlineMs);

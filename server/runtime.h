@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runtime: the shards of a process, their listeners, and their end.
 //
-//   Start: threads, rings ─> claim every endpoint ─> listen        (any failure: nothing is left running)
-//   Run:   control shard waits for a signal ─> drain ─> all shards drained, or the deadline cut them ─> exit code
+//   Start: threads, rings, PerShard objects ─> claim every endpoint ─> start hooks, listen
+//          (any failure: nothing is left running)
+//   Run:   control shard waits for a signal ─> drain ─> all shards drained, or the deadline cut them ─> stop hooks,
+//          PerShard objects go ─> exit code
 //
 // The main thread runs the control shard: it has no data listeners, is not pinned and is not counted in --shards.
 //
@@ -22,12 +24,14 @@
 #include "core/plan.h"
 #include "core/shard.h"
 #include "core/shard_thread.h"
+#include "core/shards.h"
 #include "net/choose_transport.h"
 #include "net/claim.h"
 #include "net/credit.h"
 #include "net/engine.h"
 #include "net/transport.h"
 #include "server/options.h"
+#include "server/program.h"
 
 namespace mooring::server {
 
@@ -47,7 +51,8 @@ class Runtime final : private core::EventPort::Watcher {
   // How long after the drain's deadline a task that does not end is waited for.
   static constexpr int64_t kSecondDeadlineMs = 5000;
 
-  Runtime(const Options& options, core::Kernel* kernel, net::TransportChoice transport, core::Clock* clock);
+  // `program` and what `options` names of it outlive this.
+  Runtime(const Program& program, const Options& options, core::Kernel* kernel, net::TransportChoice transport, core::Clock* clock);
   ~Runtime();
 
   absl::Status Start();
@@ -61,18 +66,30 @@ class Runtime final : private core::EventPort::Watcher {
     std::vector<std::unique_ptr<net::Handler>> handlers;
     std::unique_ptr<net::Transport> transport;
     std::unique_ptr<core::ShardThread> thread;
+    bool started = false;  // its start hooks have run; the shard's
+  };
+
+  struct Handed {  // a shard's part of a claim
+    int fd;
+    int backlog;
+    bool shared;
   };
 
   absl::Status StartShards();
   absl::Status StartControl();
   absl::Status ClaimEndpoints();
   void MakeShard(uint32_t id, int cpu);
+  absl::Status SetUp(DataShard& data);  // on its thread
+  void BeginServing(DataShard& data, const std::vector<Handed>& handed);  // in a turn of it
+  void TearDown(DataShard& data);       // on its thread, after its last turn
+  void OnStartFailed(const std::string& why);
   void OnReady(uint32_t events) override;  // a signal
   void Drain();
   void OnShardDrained();
   void Cut();
   void StopAll();
 
+  const Program& program_;
   const Options options_;
   core::Kernel* const kernel_;
   const net::TransportChoice choice_;
@@ -81,6 +98,7 @@ class Runtime final : private core::EventPort::Watcher {
   core::Placement placement_;
   core::Plan plan_;
   std::unique_ptr<net::Credit> credit_;
+  std::unique_ptr<core::Shards> directory_;
   std::vector<DataShard> shards_;
   std::vector<net::Claim> claims_;  // of options_.listen, in order
   std::string transport_;  // what the first shard's says of itself

@@ -1,38 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/services.h"
 
-#include <array>
+#include <memory>
 
 #include "net/task_service.h"
 #include "server/echo.h"
 #include "server/line.h"
+#include "server/version.h"
 
 namespace mooring::server {
 namespace {
 
 constexpr uint32_t kLineIdleSeconds = 5 * 60;  // a peer that says nothing for so long is gone, or will connect again
-
-const std::array<Service, 3>& All() {
-  static const std::array<Service, 3> services = {{
-      {"echo", "sends back what it gets", {},
-       []() -> std::unique_ptr<net::Handler> { return std::make_unique<Echo>(); }},
-      {"discard", "takes everything, says nothing", {},
-       []() -> std::unique_ptr<net::Handler> { return std::make_unique<Discard>(); }},
-      {"line", "answers each line of at most 8192 bytes with OK", {.idle_timeout_s = kLineIdleSeconds},
-       []() -> std::unique_ptr<net::Handler> { return std::make_unique<net::TaskService>(Line); }},
-  }};
-  return services;
-}
+constexpr char kHello[] = "printf 'hello\\n'";
 
 }  // namespace
 
-std::span<const Service> Services() { return All(); }
-
-const Service* FindService(std::string_view name) {
-  for (const Service& service : All()) {
-    if (name == service.name) return &service;
-  }
-  return nullptr;
+Program Mooringd() {
+  return {
+      .name = "mooringd",
+      .version = kVersion,
+      .summary = "mooringd holds very many connections: one thread per CPU, nothing shared.",
+      .offered = {{.name = "echo",
+                   .summary = "sends back what it gets",
+                   .try_it = kHello,
+                   .make = [] { return std::make_unique<Echo>(); }},
+                  {.name = "discard",
+                   .summary = "takes everything, says nothing",
+                   .make = [] { return std::make_unique<Discard>(); }},
+                  {.name = "line",
+                   .summary = "answers each line of at most 8192 bytes with OK",
+                   .try_it = kHello,
+                   .options = {.idle_timeout_s = kLineIdleSeconds},
+                   .make = [] { return std::make_unique<net::TaskService>(Line); }}},
+      .default_listen = "echo=127.0.0.1:7000,line=127.0.0.1:7001",
+  };
 }
 
 }  // namespace mooring::server

@@ -20,11 +20,11 @@ namespace {
 
 constexpr int kPatienceMs = 60'000;
 
-std::string Binary() {
+std::string Path(const std::string& binary) {
   const char* runfiles = std::getenv("TEST_SRCDIR");
   const char* workspace = std::getenv("TEST_WORKSPACE");
-  if (runfiles == nullptr || workspace == nullptr) return "bazel-bin/server/mooringd";
-  return std::string(runfiles) + "/" + workspace + "/server/mooringd";
+  if (runfiles == nullptr || workspace == nullptr) return "bazel-bin/" + binary;
+  return std::string(runfiles) + "/" + workspace + "/" + binary;
 }
 
 // Takes what is there; closes `fd` at its end.
@@ -46,8 +46,8 @@ Daemon::Daemon(const std::vector<std::string>& arguments, const Options& options
   int out[2];
   int err[2];
   if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) std::abort();
-  const int binary = open(Binary().c_str(), O_PATH | O_CLOEXEC);
-  std::vector<std::string> words = {"mooringd"};
+  const int binary = open(Path(options.binary).c_str(), O_PATH | O_CLOEXEC);
+  std::vector<std::string> words = {options.binary.substr(options.binary.rfind('/') + 1)};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Daemon: mooringd as a child process, with what it says and how it ends.
+// Daemon: mooringd, or another server, as a child process, with what it says and how it ends.
 //
 // Threads:  one.
 // Owns:     the process; one that still runs is killed.
@@ -18,8 +18,9 @@ namespace mooring::server {
 class Daemon {
  public:
   struct Options {
+    std::string binary = "server/mooringd";  // its target's path; a `data` of the test
     bool low_ports = true;  // false: without CAP_NET_BIND_SERVICE, root or not
-    std::vector<int> cpus;  // empty: all that we may use
+    std::vector<int> cpus = {};  // empty: all that we may use
     // In the child, just before exec: only async-signal-safe calls (signal-safety(7)). False: the child ends with 98.
     std::function<bool()> before_exec = {};
   };

@@ -14,6 +14,7 @@
 
 #include "server/options.h"
 #include "server/runtime.h"
+#include "server/services.h"
 #include "server/version.h"
 #include "tests/scenario/client.h"
 #include "tests/server/daemon.h"
@@ -31,7 +32,7 @@ size_t Lines(const std::string& text) { return static_cast<size_t>(std::count(te
 TEST(Mooringd, HelpGoesToStdout) {
   Daemon daemon({"--help"});
   EXPECT_EQ(daemon.AwaitExit(), 0);
-  EXPECT_EQ(daemon.out(), HelpText());
+  EXPECT_EQ(daemon.out(), HelpText(Mooringd()));
   EXPECT_EQ(daemon.err(), "");
 }
 

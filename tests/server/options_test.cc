@@ -11,13 +11,18 @@
 namespace mooring::server {
 namespace {
 
+const Program& Daemon() {
+  static const Program program = Mooringd();
+  return program;
+}
+
 std::string ErrorOf(const std::vector<std::string>& arguments) {
-  const auto options = ParseOptions(arguments);
+  const auto options = ParseOptions(arguments, Daemon());
   return options.ok() ? "(no error)" : std::string(options.status().message());
 }
 
 Options Parsed(const std::vector<std::string>& arguments) {
-  const auto options = ParseOptions(arguments);
+  const auto options = ParseOptions(arguments, Daemon());
   EXPECT_TRUE(options.ok()) << options.status().message();
   return options.ok() ? *options : Options();
 }
@@ -25,9 +30,9 @@ Options Parsed(const std::vector<std::string>& arguments) {
 TEST(Options, DefaultsAreEchoAndLineOnLoopback) {
   const Options options = Parsed({});
   ASSERT_EQ(options.listen.size(), 2u);
-  EXPECT_STREQ(options.listen[0].service->name, "echo");
+  EXPECT_EQ(options.listen[0].service->name, "echo");
   EXPECT_EQ(options.listen[0].endpoint.ToString(), "127.0.0.1:7000");
-  EXPECT_STREQ(options.listen[1].service->name, "line");
+  EXPECT_EQ(options.listen[1].service->name, "line");
   EXPECT_EQ(options.listen[1].endpoint.ToString(), "127.0.0.1:7001");
   EXPECT_EQ(options.cpus, "");
   EXPECT_EQ(options.shards, 0);
@@ -57,9 +62,9 @@ TEST(Options, EachFlagIsTakenInBothSpellings) {
     }
     const Options options = Parsed(arguments);
     ASSERT_EQ(options.listen.size(), 2u);
-    EXPECT_STREQ(options.listen[0].service->name, "discard");
+    EXPECT_EQ(options.listen[0].service->name, "discard");
     EXPECT_EQ(options.listen[0].endpoint.ToString(), "[::1]:9");
-    EXPECT_STREQ(options.listen[1].service->name, "line");
+    EXPECT_EQ(options.listen[1].service->name, "line");
     EXPECT_EQ(options.listen[1].endpoint.ToString(), "0.0.0.0:0");
     EXPECT_EQ(options.cpus, "0-3,8");
     EXPECT_EQ(options.shards, 4);
@@ -155,12 +160,75 @@ TEST(Options, EveryErrorNamesTheFlagAndWhatIsAllowed) {
 }
 
 TEST(Options, HelpNamesEveryFlagAndService) {
-  const std::string help = HelpText();
+  const std::string help = HelpText(Daemon());
   for (const char* flag : {"--listen", "--cpus", "--shards", "--transport", "--max-connections", "--drain-deadline",
                            "--version", "--help"}) {
     EXPECT_NE(help.find(flag), std::string::npos) << flag;
   }
-  for (const Service& service : Services()) EXPECT_NE(help.find(service.summary), std::string::npos) << service.name;
+  for (const Service& service : Daemon().offered) {
+    EXPECT_NE(help.find(service.summary), std::string::npos) << service.name;
+  }
+  EXPECT_NE(help.find("With no flag: echo on 127.0.0.1:7000, line on 127.0.0.1:7001."), std::string::npos) << help;
+  EXPECT_EQ(help.find("Flags of mooringd"), std::string::npos) << help;
+}
+
+TEST(Options, AServiceThatIsOfferedIsServedAsOftenAsItIsSaid) {
+  const Options options = Parsed({"--listen=echo=127.0.0.1:1,line=127.0.0.1:2,echo=127.0.0.1:3,echo=tcp://[::1]:3"});
+  std::vector<std::string> names;
+  for (const ListenOption& listen : options.listen) names.push_back(listen.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"echo", "line", "echo-2", "echo-3"}));
+  EXPECT_EQ(options.listen[3].endpoint.ToString(), "[::1]:3");
+}
+
+// A program with listeners of its own.
+
+Program Chat() {
+  Program chat;
+  chat.name = "chat";
+  chat.listeners.push_back({.service = {.name = "talk"}, .address = "tcp://127.0.0.1:7010"});
+  chat.listeners.push_back({.service = {.name = "talk-2"}, .address = "unix:/run/chat.sock"});
+  return chat;
+}
+
+TEST(ProgramOptions, ItsListenersAreThereAndListenMovesThem) {
+  const Program chat = Chat();
+  const auto plain = ParseOptions({}, chat);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  ASSERT_EQ(plain->listen.size(), 2u);
+  EXPECT_EQ(plain->listen[0].name, "talk");
+  EXPECT_EQ(plain->listen[0].endpoint.ToString(), "127.0.0.1:7010");
+  EXPECT_EQ(plain->listen[1].endpoint.ToString(), "unix:/run/chat.sock");
+
+  const auto moved = ParseOptions({"--listen=talk-2=[::1]:9"}, chat);
+  ASSERT_TRUE(moved.ok()) << moved.status();
+  ASSERT_EQ(moved->listen.size(), 2u);
+  EXPECT_EQ(moved->listen[0].endpoint.ToString(), "127.0.0.1:7010");
+  EXPECT_EQ(moved->listen[1].name, "talk-2");
+  EXPECT_EQ(moved->listen[1].endpoint.ToString(), "[::1]:9");
+}
+
+TEST(ProgramOptions, ErrorsSpeakOfItsListeners) {
+  const Program chat = Chat();
+  Program wrong = Chat();
+  wrong.listeners[1].address = "chat.example:1";
+  Program same = Chat();
+  same.listeners[1].address = "127.0.0.1:7010";
+  Program empty;
+  empty.name = "empty";
+  const auto error = [](const Program& program, const std::vector<std::string>& arguments) {
+    const auto options = ParseOptions(arguments, program);
+    return options.ok() ? "(no error)" : std::string(options.status().message());
+  };
+  EXPECT_EQ(error(chat, {"--listen=walk=127.0.0.1:1"}), "--listen: 'walk' is not a listener; known are talk, talk-2");
+  EXPECT_EQ(error(chat, {"--listen=talk=127.0.0.1:1,talk=127.0.0.1:2"}), "--listen: 'talk' has two addresses");
+  EXPECT_EQ(error(chat, {"--listen=talk"}),
+            "--listen: 'talk' is not NAME=HOST:PORT or NAME=unix:PATH; for example talk=127.0.0.1:7000");
+  EXPECT_EQ(error(chat, {"--listen=talk=127.0.0.1"}),
+            "--listen: '127.0.0.1' is not an address: it has no port; write HOST:PORT, e.g. 127.0.0.1:7000 or [::1]:7000");
+  EXPECT_EQ(error(chat, {"--bogus"}), "'--bogus' is not a flag; chat --help lists them");
+  EXPECT_NE(error(wrong, {}).find("'chat.example:1' is not an address"), std::string::npos) << error(wrong, {});
+  EXPECT_EQ(error(same, {}), "--listen: '127.0.0.1:7010' is there twice");
+  EXPECT_EQ(error(empty, {}), "there is nothing to listen on");
 }
 
 }  // namespace

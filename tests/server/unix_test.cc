@@ -336,7 +336,7 @@ TEST_P(UnixListener, LineOverItsLimitEndsTheConnection) {
 TEST_P(UnixListener, StandsBesideTcp) {
   Daemon daemon({"--listen=echo=unix:" + Path("echo") + ",echo=127.0.0.1:0", "--shards=2",
                  "--transport=" + std::string(net::Name(world().transport))});
-  const std::string rest = daemon.AwaitLine("listening: echo on 127.0.0.1:");
+  const std::string rest = daemon.AwaitLine("listening: echo-2 on 127.0.0.1:");
   Client tcp(static_cast<uint16_t>(std::atoi(rest.c_str())));
   Client local = Client::AtPath(Path("echo"));
   EXPECT_EQ(tcp.Exchange("x", 1), "x");

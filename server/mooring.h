@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// The library in one header: what a program needs to hold connections, under one name.
+//
+//   #include <mooring/mooring.h>
+//   using namespace mooring;
+//
+// docs/LIBRARY.md says what may be relied on; each name's own header, below, says the rest.
+#ifndef MOORING_MOORING_H_
+#define MOORING_MOORING_H_
+
+#include "alloc/buffer_pool.h"
+#include "core/clock.h"
+#include "core/shard.h"
+#include "core/shards.h"
+#include "core/sleep.h"
+#include "core/task.h"
+#include "net/close_cause.h"
+#include "net/connection.h"
+#include "net/handler.h"
+#include "net/read_result.h"
+#include "net/service_options.h"
+#include "server/server.h"
+#include "server/version.h"
+
+namespace mooring {
+
+// A server and its services.
+using net::CloseCause;
+using net::Connection;
+using net::ConnectionId;
+using net::Handler;
+using net::ReadOptions;
+using net::ReadReason;
+using net::ReadResult;
+using net::ServiceOptions;
+using server::About;
+using server::ListenOptions;
+using server::Server;
+
+// Bytes.
+using alloc::Lease;
+
+// Time and control on a shard.
+using core::Nanos;
+using core::Sleep;
+using core::Task;
+using core::WithDeadline;
+using core::Woken;
+
+// Shards.
+using core::Local;
+using core::Shard;
+using core::Shards;
+
+}  // namespace mooring
+
+#endif  // MOORING_MOORING_H_

@@ -40,6 +40,7 @@ Shard::Shard(const Options& options)
 Shard::~Shard() {
   Enter enter(this);  // destructors of locals may use it
   locals_.Clear();
+  background_.LeaveLive();  // nothing of this shard runs again; frames that are still there are the pool's to judge
   wheel_.Cancel(&trim_timer_);
 }
 
@@ -164,6 +165,7 @@ namespace frame {
 
 void* Acquire(std::size_t bytes) noexcept { return Shard::Current()->frames().Acquire(bytes); }
 void Release(void* memory, std::size_t bytes) noexcept { Shard::Current()->frames().Release(memory, bytes); }
+void MakeRunnable(void (*run)(void*), void* argument) { Shard::Current()->MakeRunnable(run, argument); }
 void ServiceDone(CancelScope* scope, std::exception_ptr error) {
   Shard::Current()->turn_end()->OnServiceDone(scope, std::move(error));
 }

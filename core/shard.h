@@ -8,7 +8,7 @@
 //   mail -> timers -> run queue -> turn end (flush) -> port: submit, wait, read the clock, deliver -> next turn
 //
 // Threads:  one runs the turns. Post and Stop may be called from any, and Shard outlives every caller.
-// Owns:     wheel, mailbox, run queue, frame and buffer pools, accounting, locals. Not the port.
+// Owns:     wheel, mailbox, run queue, frame and buffer pools, accounting, locals, background tasks. Not the port.
 // Limits:   a turn delivers at most kMailPerTurn pieces of mail and expires at most kTimersPerTurn timers; what is left
 //           over is done next turn, without a wait.
 #ifndef MOORING_CORE_SHARD_H_
@@ -32,6 +32,7 @@
 #include "core/event_port.h"
 #include "core/locals.h"
 #include "core/mailbox.h"
+#include "core/scope.h"
 #include "core/timer_wheel.h"
 
 namespace mooring::core {
@@ -138,6 +139,9 @@ class Shard final : private EventPort::Sleeper {
   alloc::Accounting& accounting() { return accounting_; }
   const CounterSet<ShardCount>& counters() const { return counters_; }
   std::exception_ptr& root_error() { return root_error_; }
+  // For tasks that belong to the shard and not to a connection: tickers, start hooks, what other shards asked for. One
+  // that throws ends alone and is counted (Scope::failed). Whoever ends the shard cancels and joins it.
+  Scope& background() { return background_; }
 
  private:
   struct Runnable {
@@ -178,6 +182,7 @@ class Shard final : private EventPort::Sleeper {
   CallTimer trim_timer_;
   Locals locals_;  // after what they may use
   std::exception_ptr root_error_;
+  Scope background_{Scope::WhenThrown::kGoOn};
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> mail_refused_{0};  // by any thread, since the last turn; counters_ has one writer
   CounterSet<ShardCount> counters_;

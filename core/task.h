@@ -47,6 +47,7 @@ struct TaskRoot {
 namespace frame {
 void* Acquire(std::size_t bytes) noexcept;  // from the current shard's FramePool
 void Release(void* memory, std::size_t bytes) noexcept;
+void MakeRunnable(void (*run)(void*), void* argument);  // later in this turn or in the next
 void ServiceDone(CancelScope* scope, std::exception_ptr error);
 std::exception_ptr& RootError();  // one a shard: a root's exception is reported before anything else runs
 }  // namespace frame

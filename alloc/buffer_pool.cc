@@ -35,6 +35,10 @@ BufferPool::~BufferPool() {
   // What came from the heap does not go with the slots.
   for (uint32_t slot = descriptors_.NextLive(0); slot < descriptors_.slots_max(); slot = descriptors_.NextLive(slot + 1)) {
     const auto* block = static_cast<const Block*>(descriptors_.At(slot));
+    if (block->shared != nullptr) {
+      SharedBytes::Drop(block->shared);
+      continue;
+    }
     if (block->size_class < kSlotClasses) continue;
     accounting_->Add(Purpose::kBlocks, -static_cast<int64_t>(block->capacity));
     std::free(block->data);
@@ -50,6 +54,7 @@ void BufferPool::ReportLeaks() const {
     large -= regions->live();
   }
   ReportLeak("blocks from the heap", 0, large);
+  ReportLeak("blocks of shared bytes", 0, shared_live_);
 }
 
 Block* BufferPool::Describe(char* data, uint32_t capacity, uint8_t size_class, bool receive) {
@@ -62,7 +67,7 @@ Block* BufferPool::Describe(char* data, uint32_t capacity, uint8_t size_class, b
                               .charge = kNoCharge,
                               .size_class = size_class,
                               .receive = receive,
-                              .next = nullptr,
+                              .shared = nullptr,
                               .pool = this};
 }
 
@@ -105,12 +110,35 @@ Block* BufferPool::Acquire(uint32_t bytes_min) {
   return block;
 }
 
+Lease BufferPool::Share(const SharedBytes& bytes) {
+  assert(bytes);
+  for (Block* block : remembered_) {
+    if (block == nullptr || block->shared != bytes.body_) continue;
+    ++block->refs;
+    return Lease(block, 0, block->capacity);
+  }
+  // Only ever read from: a lease's bytes are given to the kernel to send, and to no one to write.
+  Block* block = Describe(const_cast<char*>(bytes.body_->data), bytes.size(), /*size_class=*/0, /*receive=*/false);
+  if (block == nullptr) return Lease();
+  block->shared = bytes.Keep();
+  ++shared_live_;
+  remembered_[forget_next_] = block;
+  forget_next_ = (forget_next_ + 1) % kSharedRemembered;
+  return Lease(block, 0, block->capacity);
+}
+
 void BufferPool::Return(Block* block) {
   assert(block->refs == 0);
   const uint32_t descriptor = descriptors_.SlotOf(block);
   assert(descriptors_.Live(descriptor));
   if (block->charge != kNoCharge && hook_ != nullptr) hook_(hook_context_, block->charge);
-  if (block->receive) {
+  if (block->shared != nullptr) {
+    for (Block*& remembered : remembered_) {
+      if (remembered == block) remembered = nullptr;
+    }
+    SharedBytes::Drop(block->shared);
+    --shared_live_;
+  } else if (block->receive) {
     receive_.Release(receive_.SlotOf(block->data));
   } else {
     if (block->size_class < kSlotClasses) {

@@ -5,12 +5,15 @@
 // by itself with its last lease. The descriptor of a block lives apart from its bytes, so that an idle block's pages
 // hold nothing that keeps them resident.
 //
+// A block may also describe memory that is not the pool's: the body of a SharedBytes, which nobody writes to.
+//
 // Threads:  one shard, leases included; not thread-safe.
-// Owns:     blocks and descriptors. Every lease must be gone before its pool; checked builds call one that is not a leak
+// Owns:     blocks and descriptors, and a hold on each body that it describes. Every lease must be gone before its pool; checked builds call one that is not a leak
 //           (see LeaveLive).
 // Limits:   receive_blocks_max receive blocks. Other blocks by class: 4 million of 256, 1,024 and 4,096 bytes, and one
 //           million of 16,384; larger ones (powers of two, up to 2 GB) come from the heap. A class reserves its address
-//           space at its first block. At most 2^32 - 1 holders of a block.
+//           space at its first block. At most 2^32 - 1 holders of a block. Descriptors: receive_blocks_max and 16
+//           million.
 #ifndef MOORING_ALLOC_BUFFER_POOL_H_
 #define MOORING_ALLOC_BUFFER_POOL_H_
 
@@ -24,6 +27,7 @@
 #include "alloc/accounting.h"
 #include "alloc/checked.h"
 #include "alloc/region.h"
+#include "alloc/shared_bytes.h"
 
 namespace mooring::alloc {
 
@@ -36,8 +40,11 @@ struct Block {
   uint64_t charge;     // who is told when it goes back: BufferPool::kNoCharge, or a number of the user
   uint8_t size_class;  // 0 to 3: 256 to 16,384 bytes in slots; from 4 on: 32,768 and doubling, from the heap
   bool receive;
-  Block* next;  // free for the use of a holder
+  SharedBytes::Body* shared;  // whose bytes `data` names, as many as capacity says; null: the pool's own
   BufferPool* pool;
+
+  // Whether the only holder may write behind its lease.
+  bool Appendable() const { return !receive && shared == nullptr && refs == 1; }
 };
 
 class Lease {
@@ -61,7 +68,7 @@ class Lease {
   }
   ~Lease() { Unref(); }
 
-  // Null when there is no block.
+  // Null when there is no block. What is shared must not be written to.
   char* data() { return block_ == nullptr ? nullptr : block_->data + offset_; }
   const char* data() const { return block_ == nullptr ? nullptr : block_->data + offset_; }
   uint32_t size() const { return size_; }
@@ -128,6 +135,7 @@ class BufferPool {
   static constexpr uint32_t kSlotClasses = 4;
   static constexpr std::array<uint32_t, kSlotClasses> kSlotClassBytes = {256, 1024, 4096, 16384};
   static constexpr uint32_t kBlockBytesMax = 1u << 31;
+  static constexpr uint32_t kSharedRemembered = 4;
 
   explicit BufferPool(Accounting* accounting, uint32_t receive_blocks_max = 8192);
   ~BufferPool();
@@ -139,6 +147,11 @@ class BufferPool {
   // of the smallest class that does.
   Block* AcquireReceive();
   Block* Acquire(uint32_t bytes_min);
+
+  // A lease on all of `bytes`, none of them copied. Leases on one body share a block as long as one of them lives and
+  // the body is among the last kSharedRemembered that were asked for: sending it to any number of connections costs one
+  // descriptor and one hold. No block when there is no memory for a descriptor. REQUIRES: bytes has a body.
+  Lease Share(const SharedBytes& bytes);
 
   // Gives up one reference; the block goes back with the last. If it is charged then, the hook is called first.
   void Release(Block* block) {
@@ -162,7 +175,8 @@ class BufferPool {
 
   uint32_t receive_live() const { return receive_.live(); }
   uint32_t receive_blocks_max() const { return receive_.slots_max(); }
-  uint64_t blocks_live() const { return blocks_live_; }  // without the receive blocks
+  uint64_t blocks_live() const { return blocks_live_; }  // without the receive blocks and the shared ones
+  uint64_t shared_live() const { return shared_live_; }  // blocks that describe a body
 
  private:
   friend class Lease;
@@ -175,6 +189,9 @@ class BufferPool {
   void (*hook_)(void*, uint64_t) = nullptr;
   void* hook_context_ = nullptr;
   uint64_t blocks_live_ = 0;
+  uint64_t shared_live_ = 0;
+  std::array<Block*, kSharedRemembered> remembered_{};  // blocks of bodies, no hold on them; null: none
+  uint32_t forget_next_ = 0;                            // of remembered_
   bool leave_live_ = false;
   SlotRegions descriptors_;
   SlotRegions receive_;

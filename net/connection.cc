@@ -15,7 +15,7 @@ ConnectionId Connection::id() const {
 }
 
 // The hard cap is judged by what is queued already: one larger write is taken whole.
-bool Connection::PrepareWrite(uint64_t bytes) {
+bool Connection::PrepareWrite() {
   Engine* engine = Engine::Current();
   if (state_ != State::kOpen || Has(kShutdownDue)) {
     engine->counters_.Add(EngineCount::kWritesAfterClose);
@@ -38,7 +38,7 @@ void Connection::NoteWritten() {
 }
 
 bool Connection::Write(std::string_view bytes) {
-  if (!PrepareWrite(bytes.size())) return false;
+  if (!PrepareWrite()) return false;
   if (bytes.empty()) return true;
   Engine* engine = Engine::Current();
   if (!engine->Append(*this, bytes)) {
@@ -50,12 +50,22 @@ bool Connection::Write(std::string_view bytes) {
 }
 
 bool Connection::Write(alloc::Lease lease) {
-  if (!PrepareWrite(lease.size())) return false;
+  if (!PrepareWrite()) return false;
   if (lease.empty()) return true;
-  Engine* engine = Engine::Current();
   // Behind a send that has blocked, little is copied at once, so that it does not hold a receive block.
   if (Has(kBlocked) && lease.block()->receive && lease.size() < lease.block()->capacity / 4) return Write(lease.view());
-  if (engine->EnsureOutput(*this) == nullptr ||
+  return Queue(std::move(lease));
+}
+
+bool Connection::Write(const alloc::SharedBytes& bytes) {
+  if (!bytes || !PrepareWrite()) return false;
+  if (bytes.empty()) return true;
+  return Queue(Engine::Current()->shard_->buffers().Share(bytes));
+}
+
+bool Connection::Queue(alloc::Lease lease) {
+  Engine* engine = Engine::Current();
+  if (!lease || engine->EnsureOutput(*this) == nullptr ||
       !output_->queue.Push(&engine->shard_->frames(), std::move(lease))) {
     engine->End(*this, CloseCause::kNoMemory, /*abort=*/true);
     return false;

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "alloc/buffer_pool.h"
+#include "alloc/shared_bytes.h"
 #include "alloc/slab.h"
 #include "core/cancel_scope.h"
 #include "core/shard.h"
@@ -67,8 +68,9 @@ class Connection {
   // Writes never block: they queue, and the queue is sent at the end of the turn. False after Close, Abort or the
   // peer's reset, when the queue is over its hard cap, or when there is no memory (each counted); what happens to the
   // connection then is its cause.
-  bool Write(std::string_view bytes);   // copies
-  bool Write(alloc::Lease lease);       // does not
+  bool Write(std::string_view bytes);            // copies
+  bool Write(alloc::Lease lease);                // does not
+  bool Write(const alloc::SharedBytes& bytes);   // does not, ever; false too when it has no body
   // Waits until the queue is below the low watermark; ready at once unless it has reached the high one.
   WritableAwaiter Writable();
 
@@ -144,7 +146,8 @@ class Connection {
   void Set(uint32_t flags) { flags_ |= flags; }
   void Unset(uint32_t flags) { flags_ &= ~flags; }
 
-  bool PrepareWrite(uint64_t bytes);
+  bool PrepareWrite();
+  bool Queue(alloc::Lease lease);  // no block: no memory
   void NoteWritten();
   Handler* own_handler() const { return reinterpret_cast<Handler*>(waiter_or_handler_); }
 

@@ -39,7 +39,7 @@ bool Engine::Append(Connection& conn, std::string_view bytes) {
     alloc::Lease& last = queue.back();
     alloc::Block* block = last.block();
     // A block that only the queue refers to; what follows the lease in it is free, also while the lease is being sent.
-    if (!block->receive && block->refs == 1) {
+    if (block->Appendable()) {
       const uint32_t used = last.offset() + last.size();
       const uint32_t fits = static_cast<uint32_t>(std::min<size_t>(block->capacity - used, bytes.size()));
       std::memcpy(block->data + used, bytes.data(), fits);

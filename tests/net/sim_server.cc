@@ -210,6 +210,7 @@ std::vector<std::string> SimServer::Leftovers(std::optional<uint64_t> outbound) 
     expect("live counter" + of, shards_[i].engine->live_counter().Read(), 0);
     expect("frames" + of, shard.frames().live(), 0);
     expect("blocks" + of, shard.buffers().blocks_live(), 0);
+    expect("blocks of shared bytes" + of, shard.buffers().shared_live(), 0);
     uint64_t published = 0;
     bool publishes = false;
     shards_[i].transport->Count([&](std::string_view name, uint64_t value) {

@@ -22,7 +22,8 @@
 #include <string>
 #include <vector>
 
-#include "net/connector.h"
+#include "net/connect_error.h"
+#include "net/dialer.h"
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
 #include "tests/scenario/scenario.h"
@@ -74,13 +75,13 @@ class Network : public Scenario {
   int ours_ = -1;
 };
 
-// Passes on to a Connector, as any user of one does.
+// Passes on to a Dialer, as any user of one does.
 class Outbound final : public net::Handler {
  public:
-  net::Connector* connector = nullptr;
-  void OnOpen(Connection& conn) override { connector->OnOpen(conn); }
+  net::Dialer* dialer = nullptr;
+  void OnOpen(Connection& conn) override { dialer->OnOpen(conn); }
   void OnData(Connection&, alloc::Lease) override {}
-  void OnClose(Connection& conn, CloseCause cause) override { connector->OnClose(conn, cause); }
+  void OnClose(Connection& conn, CloseCause cause) override { dialer->OnClose(conn, cause); }
 };
 
 TEST_P(Network, WithoutALocalPortAConnectFailsClearlyAndIsCounted) {
@@ -90,22 +91,22 @@ TEST_P(Network, WithoutALocalPortAConnectFailsClearlyAndIsCounted) {
     if (!range.good()) GTEST_SKIP() << "the range of local ports can't be set here";
   }
   Outbound handler;
-  std::unique_ptr<net::Connector> connector;
+  std::unique_ptr<net::Dialer> dialer;
   LoopbackServer server(Callbacks<EchoCallbacks>(), In());
   const uint16_t port = server.port();
   server.OnShard(0, [&](net::Engine& engine) {
     net::Address to = *net::Address::Parse("127.0.0.1:0");
     to.set_port(port);
-    connector = std::make_unique<net::Connector>(
-        &engine, net::Connector::Options{.profile = engine.AddListener("out", &handler, {}), .target = to});
-    handler.connector = connector.get();
+    dialer = std::make_unique<net::Dialer>(
+        &engine, net::Dialer::Options{.profile = engine.AddListener("out", &handler, {}), .target = to});
+    handler.dialer = dialer.get();
   });
   const auto open = [&](int n) {
     server.OnShard(0, [&](net::Engine&) {
-      for (int i = 0; i < n; ++i) ASSERT_NE(connector->Open(), nullptr);
+      for (int i = 0; i < n; ++i) ASSERT_NE(dialer->Open(), nullptr);
     });
   };
-  const auto failed = [&] { return server.OnShard(0, [&](net::Engine&) { return connector->failed(); }); };
+  const auto failed = [&] { return server.OnShard(0, [&](net::Engine&) { return dialer->failed(); }); };
   open(30);
   server.Await([&] { return server.Count(EngineCount::kConnected) + failed() == 30; });
   // The server's port may be one of the ten.
@@ -113,10 +114,10 @@ TEST_P(Network, WithoutALocalPortAConnectFailsClearlyAndIsCounted) {
   EXPECT_GE(server.Count(EngineCount::kConnected), 9u);
   EXPECT_EQ(server.Cause(CloseCause::kConnectFailed), failed());
   server.OnShard(0, [&](net::Engine&) {
-    ASSERT_EQ(connector->failures().size(), 1u);
-    EXPECT_EQ(connector->failures().begin()->first, EADDRNOTAVAIL);
+    ASSERT_EQ(dialer->failures().size(), 1u);
+    EXPECT_EQ(dialer->failures().begin()->first, EADDRNOTAVAIL);
   });
-  EXPECT_EQ(net::Connector::Explain(EADDRNOTAVAIL).find("no free local port: widen"), 0u);
+  EXPECT_EQ(net::ExplainConnectError(EADDRNOTAVAIL).find("no free local port: widen"), 0u);
   // When the others have gone there are ports again.
   const uint64_t before = server.Count(EngineCount::kConnected);
   server.OnShard(0, [](net::Engine& engine) { engine.ForEach([](Connection* conn) { conn->Abort(); }); });

@@ -16,19 +16,19 @@ constexpr std::string_view kNobody = "127.0.0.1:9001";
 
 struct Outbound::Caller final : Handler {
   Caller(Outbound* owner, bool is_good) : outbound(owner), good(is_good) {}
-  Connector& connector() {
+  Dialer& dialer() {
     OfShard& shard = outbound->shards_[core::Shard::Current()->id()];
     return good ? *shard.good : *shard.bad;
   }
   void OnOpen(Connection& conn) override {
     ++outbound->opened_;
-    connector().OnOpen(conn);
+    dialer().OnOpen(conn);
     conn.Write(kGreeting);
   }
   void OnData(Connection& conn, alloc::Lease data) override { conn.Write(std::move(data)); }
   void OnClose(Connection& conn, CloseCause cause) override {
     ++outbound->closed_;
-    connector().OnClose(conn, cause);
+    dialer().OnClose(conn, cause);
   }
   Outbound* const outbound;
   const bool good;
@@ -41,10 +41,10 @@ Outbound::Outbound(SimServer* server, const ServiceOptions& options, Findings* f
   profile_bad_ = server->AddProfile([this] { return std::make_unique<Caller>(this, false); }, options);
   for (size_t i = 0; i < server->size(); ++i) {
     OfShard shard;
-    shard.good = std::make_unique<Connector>(
-        &server->engine(i), Connector::Options{.profile = profile_, .target = *Address::Parse(kListener), .in_flight_max = 3});
-    shard.bad = std::make_unique<Connector>(
-        &server->engine(i), Connector::Options{.profile = profile_bad_, .target = *Address::Parse(kNobody)});
+    shard.good = std::make_unique<Dialer>(
+        &server->engine(i), Dialer::Options{.profile = profile_, .target = *Address::Parse(kListener), .in_flight_max = 3});
+    shard.bad = std::make_unique<Dialer>(
+        &server->engine(i), Dialer::Options{.profile = profile_bad_, .target = *Address::Parse(kNobody)});
     shards_.push_back(std::move(shard));
   }
 }

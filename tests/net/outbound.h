@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Outbound: connections that the server opens: to a peer that answers, to one that is slow to, to nobody.
 //
-// The books are the Connector's and the test's own: each connect opens or fails, and each is closed once.
+// The books are the Dialer's and the test's own: each connect opens or fails, and each is closed once.
 //
 // Threads:  one.
-// Owns:     its connectors and the peers' listener. Outlives the server's last turn.
+// Owns:     its dialers and the peers' listener. Outlives the server's last turn.
 #ifndef MOORING_TESTS_NET_OUTBOUND_H_
 #define MOORING_TESTS_NET_OUTBOUND_H_
 
@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-#include "net/connector.h"
+#include "net/dialer.h"
 #include "tests/net/dice.h"
 #include "tests/net/findings.h"
 #include "tests/net/sim_server.h"
@@ -34,11 +34,11 @@ class Outbound {
   ListenerId profile() const { return profile_; }
 
  private:
-  // Passes what happens on to the connector of its shard, which is the one that is right at that time.
+  // Passes what happens on to the dialer of its shard, which is the one that is right at that time.
   struct Caller;
   struct OfShard {
-    std::unique_ptr<Connector> good;
-    std::unique_ptr<Connector> bad;  // to nobody
+    std::unique_ptr<Dialer> good;
+    std::unique_ptr<Dialer> bad;  // to nobody
   };
 
   SimServer* const server_;

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "net/connector.h"
+#include "net/dialer.h"
 #include "tests/net/coverage.h"
 #include "tests/net/dice.h"
 #include "tests/net/findings.h"

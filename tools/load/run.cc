@@ -15,6 +15,7 @@
 #include "core/placement.h"
 #include "core/plan.h"
 #include "core/topology.h"
+#include "net/connect_error.h"
 
 namespace mooring::tools::load {
 namespace {
@@ -221,10 +222,10 @@ void Run::Finish() {
     for (const auto& [cause, count] : load.errors()) {
       if (cause != "closed_drain_deadline" && !(unfinished_ && cause == "unanswered")) report_.errors[cause] += count;
     }
-    for (const auto& [error, count] : load.connector().failures()) {
+    for (const auto& [error, count] : load.dialer().failures()) {
       const std::string cause = absl::StrCat("connect_", NameOfErrno(error));
       report_.errors[cause] += count;
-      report_.explained[cause] = net::Connector::Explain(error);
+      report_.explained[cause] = net::ExplainConnectError(error);
     }
     const uint64_t no_fin = worker->engine().counters().Read(net::EngineCount::kLingerExpired);
     if (no_fin > 0) report_.errors["no_fin"] += no_fin;

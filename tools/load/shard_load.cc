@@ -29,7 +29,7 @@ ShardLoad::ShardLoad(net::Engine* engine, const Options& options, Share share)
       share_(std::move(share)),
       check_pattern_(options.verify && options.protocol == Protocol::kEcho),
       reply_bytes_(options.protocol == Protocol::kLine ? kLineReply.size() : options.message_bytes),
-      connector_(engine, {.profile = engine->AddListener("load", this, Unbounded()),
+      dialer_(engine, {.profile = engine->AddListener("load", this, Unbounded()),
                           .target = options.target,
                           .sources = share_.sources,
                           .per_source_max = share_.per_source_max,
@@ -122,9 +122,9 @@ void ShardLoad::OpenMore() {
       shard_->wheel().Arm(&ramp_timer_, core::TimerKind::kFunction, shard_->now_ms() + 1);
       break;
     }
-    net::Connection* conn = connector_.Open();
+    net::Connection* conn = dialer_.Open();
     if (conn == nullptr) {
-      if (connector_.in_flight() > 0 || active_ > 0) break;  // the next OnOpen or OnClose comes back here
+      if (dialer_.in_flight() > 0 || active_ > 0) break;  // the next OnOpen or OnClose comes back here
       ++errors_["no_room"];
       failures_in_a_row_ = kFailuresMax;
       break;
@@ -138,7 +138,7 @@ void ShardLoad::OpenMore() {
 
 void ShardLoad::CheckOpened() {
   if (MayOpenMore()) return;
-  if (connector_.in_flight() == 0 && counters_.Read(LoadCount::kSettled) == 0) counters_.Add(LoadCount::kSettled);
+  if (dialer_.in_flight() == 0 && counters_.Read(LoadCount::kSettled) == 0) counters_.Add(LoadCount::kSettled);
   if (active_ == 0 && counters_.Read(LoadCount::kChurnDone) == 0) counters_.Add(LoadCount::kChurnDone);
 }
 
@@ -170,7 +170,7 @@ void ShardLoad::WalkStep(bool done) {
 // Connections.
 
 void ShardLoad::OnOpen(net::Connection& conn) {
-  connector_.OnOpen(conn);
+  dialer_.OnOpen(conn);
   counters_.Add(LoadCount::kOpened);
   failures_in_a_row_ = 0;
   const core::Nanos now = shard_->now();
@@ -190,7 +190,7 @@ void ShardLoad::OnOpen(net::Connection& conn) {
 }
 
 void ShardLoad::OnClose(net::Connection& conn, net::CloseCause cause) {
-  connector_.OnClose(conn, cause);
+  dialer_.OnClose(conn, cause);
   --active_;
   if (phase_ == Phase::kOpening) PumpSoon();
   if (cause == net::CloseCause::kConnectFailed) {

@@ -27,7 +27,7 @@
 #include "core/counters.h"
 #include "core/histogram.h"
 #include "core/shard.h"
-#include "net/connector.h"
+#include "net/dialer.h"
 #include "net/engine.h"
 #include "net/handler.h"
 #include "tools/load/options.h"
@@ -82,7 +82,7 @@ class ShardLoad final : public net::Handler {
   core::Nanos last_reply() const { return last_reply_; }  // measured; 0: none
   // By cause, without failed connects: closed_peer_reset, mismatch, ...
   const std::map<std::string, uint64_t>& errors() const { return errors_; }
-  const net::Connector& connector() const { return connector_; }
+  const net::Dialer& dialer() const { return dialer_; }
 
  private:
   struct Peer {
@@ -136,7 +136,7 @@ class ShardLoad final : public net::Handler {
   core::Histogram latency_;
 
   // Touched per connection.
-  net::Connector connector_;
+  net::Dialer dialer_;
   Phase phase_ = Phase::kIdle;
   bool pump_queued_ = false;
   core::CallTimer ramp_timer_;

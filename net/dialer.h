@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connector: opens a shard's outbound connections to one address: from which source, how many at once, why some failed.
+// Dialer: opens a shard's outbound connections to one address: from which source, how many at once, why some failed.
 //
 // A source address has some 28,000 ports for one target (net.ipv4.ip_local_port_range), and finding a free one gets
 // slow long before the last. So connections are dealt out to a list of source addresses in turn, each up to a bound,
@@ -15,8 +15,8 @@
 // Threads:  one shard, inside its turn. Counts may be read by others after the shard has stopped.
 // Owns:     two bytes per slot of the engine, once more than one source is given.
 // Limits:   in_flight_max connects under way; per_source_max connections per source; 65,535 sources.
-#ifndef MOORING_NET_CONNECTOR_H_
-#define MOORING_NET_CONNECTOR_H_
+#ifndef MOORING_NET_DIALER_H_
+#define MOORING_NET_DIALER_H_
 
 #include <cstdint>
 #include <map>
@@ -29,7 +29,7 @@
 
 namespace mooring::net {
 
-class Connector {
+class Dialer {
  public:
   struct Options {
     ListenerId profile = 0;             // a listener without a socket: see Engine::Connect
@@ -39,8 +39,8 @@ class Connector {
     uint32_t in_flight_max = 128;       // 128 is the smallest backlog that servers commonly have
   };
 
-  Connector(Engine* engine, Options options);
-  Connector(const Connector&) = delete;
+  Dialer(Engine* engine, Options options);
+  Dialer(const Dialer&) = delete;
 
   // Starts one connect. Null, and nothing has happened, while in_flight() is at its bound, every source at its own, or
   // the engine is full: try again after the next OnOpen or OnClose.
@@ -52,9 +52,6 @@ class Connector {
   uint32_t in_flight() const { return in_flight_; }
   uint64_t failed() const { return failed_; }                             // connects, all errors together
   const std::map<int, uint64_t>& failures() const { return failures_; }  // by errno
-
-  // Why a connect failed and what to do about it: "no free local port: ..." for EADDRNOTAVAIL.
-  static std::string Explain(int error);
 
  private:
   static constexpr uint32_t kNoSource = 0xffffffff;
@@ -75,4 +72,4 @@ std::vector<Address> LoopbackSources(uint32_t first, uint32_t count);
 
 }  // namespace mooring::net
 
-#endif  // MOORING_NET_CONNECTOR_H_
+#endif  // MOORING_NET_DIALER_H_

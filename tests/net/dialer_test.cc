@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/connector.h"
+#include "net/dialer.h"
 
 #include <cerrno>
 #include <memory>
@@ -10,6 +10,7 @@
 #include "core/shard.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "net/connect_error.h"
 
 namespace mooring::net {
 namespace {
@@ -51,25 +52,25 @@ class FakeTransport final : public Transport {
   void Count(absl::FunctionRef<void(std::string_view, uint64_t)>) const override {}
 };
 
-class ConnectorTest : public ::testing::Test, protected Handler {
+class DialerTest : public ::testing::Test, protected Handler {
  protected:
   static constexpr uint32_t kSlots = 10;
 
-  ConnectorTest() {
+  DialerTest() {
     transport_.events = engine_.events();
     shard_.SetPort(&transport_);
     engine_.SetTransport(&transport_);
   }
-  ~ConnectorTest() override {
+  ~DialerTest() override {
     engine_.CutAll();
     Turn();
   }
 
   void Make(uint32_t sources, uint32_t per_source_max, uint32_t in_flight_max) {
-    connector_ = std::make_unique<Connector>(&engine_, Connector::Options{.profile = engine_.AddListener("t", this, {}),
-                                                                          .sources = LoopbackSources(0, sources),
-                                                                          .per_source_max = per_source_max,
-                                                                          .in_flight_max = in_flight_max});
+    dialer_ = std::make_unique<Dialer>(&engine_, Dialer::Options{.profile = engine_.AddListener("t", this, {}),
+                                                                 .sources = LoopbackSources(0, sources),
+                                                                 .per_source_max = per_source_max,
+                                                                 .in_flight_max = in_flight_max});
   }
   // The oldest connect under way ends.
   void Finish(int result) {
@@ -85,104 +86,104 @@ class ConnectorTest : public ::testing::Test, protected Handler {
     return from;
   }
 
-  void OnOpen(Connection& conn) override { connector_->OnOpen(conn); }
+  void OnOpen(Connection& conn) override { dialer_->OnOpen(conn); }
   void OnData(Connection&, alloc::Lease) override {}
-  void OnClose(Connection& conn, CloseCause cause) override { connector_->OnClose(conn, cause); }
+  void OnClose(Connection& conn, CloseCause cause) override { dialer_->OnClose(conn, cause); }
 
   core::ManualClock clock_;
   core::Shard shard_{{.clock = &clock_}};
   core::Shard::Enter enter_{&shard_};
   Engine engine_{&shard_, {.connections_max = kSlots}};
   FakeTransport transport_;
-  std::unique_ptr<Connector> connector_;
+  std::unique_ptr<Dialer> dialer_;
 };
 
-TEST_F(ConnectorTest, SourcesTakeTurns) {
+TEST_F(DialerTest, SourcesTakeTurns) {
   Make(3, 10, 10);
-  for (int i = 0; i < 4; ++i) ASSERT_NE(connector_->Open(), nullptr);
+  for (int i = 0; i < 4; ++i) ASSERT_NE(dialer_->Open(), nullptr);
   EXPECT_THAT(From(), ::testing::ElementsAre("127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0", "127.0.0.1:0"));
 }
 
-TEST_F(ConnectorTest, WhatIsClosedWhileItConnectsIsNoLongerUnderWay) {
+TEST_F(DialerTest, WhatIsClosedWhileItConnectsIsNoLongerUnderWay) {
   Make(0, 1, 3);
-  Connection* closed = connector_->Open();
-  Connection* aborted = connector_->Open();
-  ASSERT_NE(connector_->Open(), nullptr);
-  EXPECT_EQ(connector_->Open(), nullptr);
+  Connection* closed = dialer_->Open();
+  Connection* aborted = dialer_->Open();
+  ASSERT_NE(dialer_->Open(), nullptr);
+  EXPECT_EQ(dialer_->Open(), nullptr);
   closed->Close();
   aborted->Abort();
   Turn();
-  EXPECT_EQ(connector_->in_flight(), 1u);
+  EXPECT_EQ(dialer_->in_flight(), 1u);
   engine_.CutAll();
   Turn();
-  EXPECT_EQ(connector_->in_flight(), 0u);
-  EXPECT_EQ(connector_->failed(), 0u);
+  EXPECT_EQ(dialer_->in_flight(), 0u);
+  EXPECT_EQ(dialer_->failed(), 0u);
 }
 
-TEST_F(ConnectorTest, WithoutSourcesTheKernelChooses) {
+TEST_F(DialerTest, WithoutSourcesTheKernelChooses) {
   Make(0, 1, 10);
-  ASSERT_NE(connector_->Open(), nullptr);
-  ASSERT_NE(connector_->Open(), nullptr);
+  ASSERT_NE(dialer_->Open(), nullptr);
+  ASSERT_NE(dialer_->Open(), nullptr);
   EXPECT_THAT(From(), ::testing::ElementsAre("none", "none"));
 }
 
-TEST_F(ConnectorTest, InFlightIsBoundedUntilOneIsOpenOrHasFailed) {
+TEST_F(DialerTest, InFlightIsBoundedUntilOneIsOpenOrHasFailed) {
   Make(1, 10, 2);
-  ASSERT_NE(connector_->Open(), nullptr);
-  ASSERT_NE(connector_->Open(), nullptr);
-  EXPECT_EQ(connector_->Open(), nullptr);
+  ASSERT_NE(dialer_->Open(), nullptr);
+  ASSERT_NE(dialer_->Open(), nullptr);
+  EXPECT_EQ(dialer_->Open(), nullptr);
   Finish(0);
-  ASSERT_NE(connector_->Open(), nullptr);
-  EXPECT_EQ(connector_->Open(), nullptr);
+  ASSERT_NE(dialer_->Open(), nullptr);
+  EXPECT_EQ(dialer_->Open(), nullptr);
   Finish(-ECONNREFUSED);
-  ASSERT_NE(connector_->Open(), nullptr);
-  EXPECT_EQ(connector_->in_flight(), 2u);
+  ASSERT_NE(dialer_->Open(), nullptr);
+  EXPECT_EQ(dialer_->in_flight(), 2u);
 }
 
-TEST_F(ConnectorTest, AFullSourceIsPassedOverUntilOneOfItsConnectionsIsGone) {
+TEST_F(DialerTest, AFullSourceIsPassedOverUntilOneOfItsConnectionsIsGone) {
   Make(2, 2, 10);
   std::vector<Connection*> open;
-  for (int i = 0; i < 4; ++i) open.push_back(connector_->Open());
-  EXPECT_EQ(connector_->Open(), nullptr);
+  for (int i = 0; i < 4; ++i) open.push_back(dialer_->Open());
+  EXPECT_EQ(dialer_->Open(), nullptr);
   for (int i = 0; i < 4; ++i) Finish(0);
-  EXPECT_EQ(connector_->Open(), nullptr) << "open ones count as well";
+  EXPECT_EQ(dialer_->Open(), nullptr) << "open ones count as well";
   open[1]->Abort();
   Turn();
-  ASSERT_NE(connector_->Open(), nullptr);
+  ASSERT_NE(dialer_->Open(), nullptr);
   EXPECT_THAT(From(), ::testing::ElementsAre("127.0.0.2:0"));
-  EXPECT_EQ(connector_->Open(), nullptr);
+  EXPECT_EQ(dialer_->Open(), nullptr);
 }
 
-TEST_F(ConnectorTest, AFullEngineTakesNothingFromTheSource) {
+TEST_F(DialerTest, AFullEngineTakesNothingFromTheSource) {
   Make(1, kSlots + 1, kSlots + 5);
-  for (uint32_t i = 0; i < kSlots; ++i) ASSERT_NE(connector_->Open(), nullptr);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(connector_->Open(), nullptr);
-  EXPECT_EQ(connector_->in_flight(), kSlots);
+  for (uint32_t i = 0; i < kSlots; ++i) ASSERT_NE(dialer_->Open(), nullptr);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(dialer_->Open(), nullptr);
+  EXPECT_EQ(dialer_->in_flight(), kSlots);
   Finish(-ETIMEDOUT);
-  EXPECT_NE(connector_->Open(), nullptr);
+  EXPECT_NE(dialer_->Open(), nullptr);
 }
 
-TEST_F(ConnectorTest, FailuresAreCountedByErrno) {
+TEST_F(DialerTest, FailuresAreCountedByErrno) {
   Make(1, 10, 10);
-  for (int i = 0; i < 4; ++i) ASSERT_NE(connector_->Open(), nullptr);
+  for (int i = 0; i < 4; ++i) ASSERT_NE(dialer_->Open(), nullptr);
   Finish(-ECONNREFUSED);
   Finish(-EADDRNOTAVAIL);
   Finish(-ECONNREFUSED);
   Finish(0);
-  EXPECT_EQ(connector_->failed(), 3u);
-  EXPECT_THAT(connector_->failures(),
+  EXPECT_EQ(dialer_->failed(), 3u);
+  EXPECT_THAT(dialer_->failures(),
               ::testing::ElementsAre(::testing::Pair(EADDRNOTAVAIL, 1), ::testing::Pair(ECONNREFUSED, 2)));
-  EXPECT_EQ(connector_->in_flight(), 0u);
+  EXPECT_EQ(dialer_->in_flight(), 0u);
 }
 
-TEST(Connector, ExplainsWhatToDo) {
-  EXPECT_EQ(Connector::Explain(EADDRNOTAVAIL),
-            "no free local port: widen net.ipv4.ip_local_port_range or give more --sources");
-  EXPECT_THAT(Connector::Explain(ECONNREFUSED), ::testing::HasSubstr("refused"));
-  EXPECT_THAT(Connector::Explain(ETIMEDOUT), ::testing::HasSubstr("timed out"));
+TEST(ConnectError, ExplainsWhatToDo) {
+  EXPECT_EQ(ExplainConnectError(EADDRNOTAVAIL),
+            "no free local port: widen net.ipv4.ip_local_port_range or connect from more addresses");
+  EXPECT_THAT(ExplainConnectError(ECONNREFUSED), ::testing::HasSubstr("refused"));
+  EXPECT_THAT(ExplainConnectError(ETIMEDOUT), ::testing::HasSubstr("timed out"));
 }
 
-TEST(Connector, LoopbackSourcesGoBeyondOneOctet) {
+TEST(Dialer, LoopbackSourcesGoBeyondOneOctet) {
   const auto sources = LoopbackSources(254, 3);
   EXPECT_EQ(sources[0].ToString(), "127.0.0.255:0");
   EXPECT_EQ(sources[2].ToString(), "127.0.1.1:0");

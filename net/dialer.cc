@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/connector.h"
+#include "net/dialer.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <cassert>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace mooring::net {
 
-Connector::Connector(Engine* engine, Options options)
+Dialer::Dialer(Engine* engine, Options options)
     : engine_(engine), options_(std::move(options)), open_of_source_(options_.sources.size()) {
   assert(options_.sources.size() <= 0xffff);
 }
 
 // The next one that has room; round-robin, so that neighbours in time have different port tables.
-uint32_t Connector::PickSource() {
+uint32_t Dialer::PickSource() {
   const auto sources = static_cast<uint32_t>(options_.sources.size());
   for (uint32_t tried = 0; tried < sources; ++tried) {
     const uint32_t source = next_source_;
@@ -27,7 +25,7 @@ uint32_t Connector::PickSource() {
   return kNoSource;
 }
 
-Connection* Connector::Open() {
+Connection* Dialer::Open() {
   if (in_flight_ >= options_.in_flight_max) return nullptr;
   if (options_.sources.empty()) {
     Connection* conn = engine_->Connect(options_.profile, options_.target, Address());
@@ -45,27 +43,14 @@ Connection* Connector::Open() {
   return conn;
 }
 
-void Connector::OnOpen(const Connection&) { --in_flight_; }
+void Dialer::OnOpen(const Connection&) { --in_flight_; }
 
-void Connector::OnClose(const Connection& conn, CloseCause cause) {
+void Dialer::OnClose(const Connection& conn, CloseCause cause) {
   if (!options_.sources.empty()) --open_of_source_[source_of_slot_[conn.handle.slot]];
   if (!conn.was_opened()) --in_flight_;  // it failed, or was given up while it was under way
   if (cause != CloseCause::kConnectFailed) return;
   ++failed_;
   ++failures_[conn.connect_error()];
-}
-
-std::string Connector::Explain(int error) {
-  switch (error) {
-    case EADDRNOTAVAIL: return "no free local port: widen net.ipv4.ip_local_port_range or give more --sources";
-    case ECONNREFUSED: return "connection refused: nobody listens on the target";
-    case ETIMEDOUT: return "timed out: the target does not answer, or its backlog is full";
-    case EMFILE:
-    case ENFILE: return "no descriptor left: raise ulimit -n (here) or fs.file-max (of the machine)";
-    case ENETUNREACH:
-    case EHOSTUNREACH: return "no route to the target";
-    default: return std::strerror(error);
-  }
 }
 
 std::vector<Address> LoopbackSources(uint32_t first, uint32_t count) {

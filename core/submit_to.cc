@@ -32,7 +32,7 @@ void* Submission::operator new(std::size_t bytes) {
 Submission::Submission(void (*destroy_self)(Submission* self)) : home(Shard::Current()), destroy(destroy_self) {
   cancel = [](WaitPoint* point) {
     auto* self = static_cast<Submission*>(point);
-    if (self->woken || self->away == 0) return;  // complete already
+    if (self->woken) return;
     self->woken = true;
     self->home->MakeRunnable(self->handle);
   };

@@ -90,12 +90,7 @@ void Call::SendTo(Shard* to) {
 }
 
 void Call::RunAsTask(Task<> task) {
-  root.done = [](TaskRoot* self, std::exception_ptr thrown) {
-    Call* call = reinterpret_cast<Call*>(reinterpret_cast<char*>(self) - offsetof(Call, root));
-    call->error = std::move(thrown);
-    call->Answer();
-  };
-  if (std::move(task).Start(&root)) return;
+  if (Shard::Current()->background().Spawn(std::move(task))) return;
   error = std::make_exception_ptr(std::bad_alloc());
   Answer();
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SubmitTo and OnEveryShard: running something on another shard and waiting for its answer.
 //
-//   auto there = [key = std::string(key)] { return Local<Table>().Find(key); };      // named first: see STYLE.md on gcc
+//   auto there = [key = std::string(key)] { return Local<Table>().Find(key); };  // named first, for gcc 12
 //   if (auto found = co_await SubmitTo(shard_id, std::move(there)); found.ok()) Use(*found);
 //   co_await OnEveryShard([] { Local<Table>().Clear(); });
 //
-// `fn` runs in a turn of that shard, by mail, never inline, on the own shard neither; it returns nothing, a value, or a
-// Task<T>, which runs there to its end. What it throws is thrown by the await. It runs once, whatever becomes of who
-// waits: cancelling ends the wait (through the run queue, not ok()), and the answer is dropped when it comes. So fn must
-// own what it touches, and what it captures and returns crosses shards: no Connection&, no Lease, no Local<T>&. It is
-// made and destroyed on the shard that submits, and outlives the task that it returns, so it may be a capturing
-// coroutine. Between two shards, functions start in the order in which they were submitted.
+// `fn` runs in a turn of that shard, by mail, never inline, on the own shard neither. It returns nothing, a value, or a
+// Task<T>, which runs there to its end, in that shard's background scope. What it throws is thrown by the await. It runs
+// once, whatever becomes of who waits: cancelling ends the wait (through the run queue, not ok()), and the answer is
+// dropped when it comes. So fn must own what it touches; and what it captures and returns crosses shards: no Connection&,
+// no Lease, no Local<T>&. It is made and destroyed on the shard that submits, and outlives the task that it returns, so
+// it may be a capturing coroutine. Between two shards, functions start in the order in which they were submitted.
 //
 //   home: state on the heap ──mail──> there: fn, or its task ──mail──> home: the task goes on; the state dies here
 //
@@ -78,7 +78,6 @@ struct Call {
   Submission* const of;
   void (*run)(Call* self) = nullptr;
   std::exception_ptr error;
-  TaskRoot root = {};
 };
 
 // What one await has under way. Touched by its home shard alone, but for `home`.
@@ -151,11 +150,16 @@ struct CallOf final : Call {
     }
   }
   static Task<> AsTask(CallOf* call) {
-    if constexpr (kVoid) {
-      co_await call->fn();
-    } else {
-      call->value.emplace(co_await call->fn());
+    try {
+      if constexpr (kVoid) {
+        co_await call->fn();
+      } else {
+        call->value.emplace(co_await call->fn());
+      }
+    } catch (...) {
+      call->error = std::current_exception();
     }
+    call->Answer();
   }
 
   F fn;

@@ -92,6 +92,7 @@ Connection* Engine::Connect(ListenerId profile, const Address& to, const Address
   Connection* conn = connections_.Acquire();
   if (conn == nullptr) return nullptr;
   live_counter_.Add(1);
+  ++outbound_;
   conn->listener_ = profile;
   conn->Set(Connection::kOutbound | Connection::kStarted);  // OnClose comes in any case
   transport_->Connect(conn->handle, to, from);
@@ -211,7 +212,11 @@ void Engine::MaybeRelease(Connection& conn) {
   retained_ -= conn.retained_;  // leases that the service keeps beyond its connection are charged to nobody
   shard_->wheel().Cancel(&conn.timer_);
   shard_->ArmTrim();
-  if (!conn.Has(Connection::kOutbound)) ++returned_;  // an outbound one took no credit
+  if (conn.Has(Connection::kOutbound)) {
+    --outbound_;
+  } else {
+    ++returned_;  // an outbound one took no credit
+  }
   counters_.Add(EngineCount::kReleased);
   live_counter_.Add(static_cast<uint64_t>(-1));
   connections_.Release(&conn);
@@ -274,6 +279,7 @@ bool Engine::OnTurnEnd() {
   dirty_.clear();
   if (any) shard_->ArmTrim();
   SettleCredit();
+  if (on_served_ && listeners_open_ == 0 && live() == outbound_) std::exchange(on_served_, nullptr)();
   if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
   // What settling gave back may have ended the pressure after it was looked at.
   const bool relieved = pressure_ && retained_ < kRetainedPerShard;

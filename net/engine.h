@@ -100,9 +100,10 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   }
 
   // Drain: listeners close without losing anybody, each connection gets its notice once all it has sent is read.
-  // `drained` is called once, at the end of the turn in which the last connection and listener are gone. The caller
-  // calls CutAll at its deadline. A second call changes nothing.
-  void BeginDrain(std::function<void()> drained);
+  // `drained` is called once, at the end of the turn in which the last connection and listener are gone; `served`, where
+  // given, before it: when only outbound connections are left. The caller calls CutAll at its deadline. A second call
+  // changes nothing.
+  void BeginDrain(std::function<void()> drained, std::function<void()> served = nullptr);
   bool drained() const { return draining_ && listeners_open_ == 0 && live() == 0; }
   bool draining() const { return draining_; }
   // Cancels every task and aborts every connection. Returns how many there were.
@@ -249,6 +250,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   bool draining_ = false;
   bool cut_ = false;
   std::function<void()> on_drained_;
+  std::function<void()> on_served_;
+  uint32_t outbound_ = 0;  // of those live
   bool drain_looking_ = false;  // some connection has not had its notice: the next turn must not wait
   uint32_t drain_looks_ = 0;
   uint32_t drain_turns_ = 0;

@@ -103,9 +103,10 @@ void Engine::OnAcceptStopped(ListenerId id) {
 //      it answers, says goodbye and closes; a reader with half a message may finish it first
 //   4. at the deadline the caller cuts what is left (CutAll)
 
-void Engine::BeginDrain(std::function<void()> drained) {
+void Engine::BeginDrain(std::function<void()> drained, std::function<void()> served) {
   if (draining_) return;
   on_drained_ = std::move(drained);
+  on_served_ = std::move(served);
   draining_ = true;
   drain_looking_ = true;
   for (auto& listener : listeners_) {

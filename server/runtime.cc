@@ -185,7 +185,7 @@ void Runtime::OnStartFailed(const std::string& why) {
 
 absl::Status Runtime::StartShards() {
   shards_.resize(placement_.cpu_of_shard.size());
-  shards_left_ = shards_.size();
+  shards_unserved_ = shards_left_ = shards_.size();
   for (uint32_t id = 0; id < shards_.size(); ++id) MakeShard(id, placement_.cpu_of_shard[id]);
   std::vector<core::Shard*> all;
   for (DataShard& data : shards_) all.push_back(data.shard.get());
@@ -296,18 +296,33 @@ void Runtime::Drain() {
   draining_ = true;
   for (net::Claim& claim : claims_) claim.Withdraw();
   for (DataShard& data : shards_) {
-    net::Engine* engine = data.engine.get();
-    core::Shard* shard = data.shard.get();
-    control_->PostAlways(shard, [this, engine, shard] {
-      engine->BeginDrain([this, shard] {
-        shard->PostAlways(control_.get(), [this] { OnShardDrained(); });
-      });
+    control_->PostAlways(data.shard.get(), [this, &data] {
+      data.engine->BeginDrain([this, &data] { OnPartDrained(data); },
+                              [this, &data] {
+                                data.shard->PostAlways(control_.get(), [this] { OnShardServed(); });
+                              });
     });
   }
   deadline_.argument = this;
   deadline_.call = [](void* self) { static_cast<Runtime*>(self)->Cut(); };
   control_->wheel().Arm(&deadline_, core::TimerKind::kFunction,
                         control_->now_ms() + int64_t{options_.drain_deadline_s} * 1000);
+}
+
+void Runtime::OnShardServed() {
+  if (--shards_unserved_ > 0) return;
+  for (DataShard& data : shards_) {
+    control_->PostAlways(data.shard.get(), [this, &data] {
+      data.after_background = [this, &data] { OnPartDrained(data); };
+      data.shard->background().Cancel();
+      data.shard->background().OnEmpty([](void* self) { static_cast<DataShard*>(self)->after_background(); }, &data);
+    });
+  }
+}
+
+void Runtime::OnPartDrained(DataShard& data) {
+  if (--data.drains_left > 0) return;
+  data.shard->PostAlways(control_.get(), [this] { OnShardDrained(); });
 }
 
 void Runtime::OnShardDrained() {
@@ -329,6 +344,7 @@ void Runtime::Cut() {
     core::Shard* shard = data.shard.get();
     control_->PostAlways(shard, [this, engine, shard] {
       const uint32_t cut = engine->CutAll();
+      shard->background().Cancel();
       shard->PostAlways(control_.get(), [this, cut] { cut_ += cut; });
     });
   }

@@ -3,8 +3,11 @@
 //
 //   Start: threads, rings, PerShard objects ─> claim every endpoint ─> start hooks, listen
 //          (any failure: nothing is left running)
-//   Run:   control shard waits for a signal ─> drain ─> all shards drained, or the deadline cut them ─> stop hooks,
-//          PerShard objects go ─> exit code
+//   Run:   control shard waits for a signal ─> drain ─> all shards have served their peers ─> background tasks are
+//          cancelled ─> all shards drained, or the deadline cut them ─> stop hooks, PerShard objects go ─> exit code
+//
+// Background tasks go last, and on no shard before all have served their peers: a service may wait for one of another
+// shard.
 //
 // The main thread runs the control shard: it has no data listeners, is not pinned and is not counted in --shards.
 //
@@ -13,6 +16,7 @@
 #ifndef MOORING_SERVER_RUNTIME_H_
 #define MOORING_SERVER_RUNTIME_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -66,7 +70,10 @@ class Runtime final : private core::EventPort::Watcher {
     std::vector<std::unique_ptr<net::Handler>> handlers;
     std::unique_ptr<net::Transport> transport;
     std::unique_ptr<core::ShardThread> thread;
-    bool started = false;  // its start hooks have run; the shard's
+    // The shard's:
+    bool started = false;    // its start hooks have run
+    int drains_left = 2;     // of its connections, and of its background tasks
+    std::function<void()> after_background;
   };
 
   struct Handed {  // a shard's part of a claim
@@ -85,6 +92,8 @@ class Runtime final : private core::EventPort::Watcher {
   void OnStartFailed(const std::string& why);
   void OnReady(uint32_t events) override;  // a signal
   void Drain();
+  void OnShardServed();
+  void OnPartDrained(DataShard& data);  // in a turn of the shard
   void OnShardDrained();
   void Cut();
   void StopAll();
@@ -110,6 +119,7 @@ class Runtime final : private core::EventPort::Watcher {
   int signal_fd_ = -1;
 
   bool draining_ = false;
+  size_t shards_unserved_ = 0;
   size_t shards_left_ = 0;
   uint64_t cut_ = 0;
   int exit_code_ = kExitFinished;

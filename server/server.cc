@@ -70,11 +70,6 @@ Server& Server::AddListener(std::string_view address, Make make, std::string kin
   return *this;
 }
 
-Server& Server::OnShardStart(std::function<void()> start) {
-  program_.on_start.push_back(std::move(start));
-  return *this;
-}
-
 Server& Server::OnShardStop(std::function<void()> stop) {
   program_.on_stop.push_back(std::move(stop));
   return *this;

@@ -17,6 +17,7 @@
 #include <concepts>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "core/locals.h"
+#include "core/shard.h"
 #include "core/task.h"
 #include "net/connection.h"
 #include "net/handler.h"
@@ -77,9 +79,21 @@ class Server {
     return *this;
   }
 
-  // Called on every shard: in its turn, before it accepts anybody, and after its last connection is gone. What `start`
-  // throws is a failed start.
-  Server& OnShardStart(std::function<void()> start);
+  // Called on every shard, in its turn, before it accepts anybody; what it throws is a failed start. If it returns a
+  // Task<>, that runs beside the shard's connections (Shard::background()) until it is done, or is cancelled when a drain
+  // has served the last peer of every shard.
+  template <std::invocable F>
+  Server& OnShardStart(F start) {
+    if constexpr (std::same_as<std::invoke_result_t<F&>, core::Task<>>) {
+      program_.on_start.push_back([start = std::move(start)] {
+        if (!core::Shard::Current()->background().Spawn(start)) throw std::bad_alloc();
+      });
+    } else {
+      program_.on_start.push_back(std::move(start));
+    }
+    return *this;
+  }
+  // Called on every shard that has started, after its last turn.
   Server& OnShardStop(std::function<void()> stop);
 
   // Serves until a SIGTERM or SIGINT has drained it, and says how that went: 0 all finished, 1 it could not start, 2 a

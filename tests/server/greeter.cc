@@ -64,6 +64,10 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "start: shard %u of %u, %d counts\n", Shard::Current()->id(),
                      Shard::Current()->shards()->size(), objects.load());
       })
+      .OnShardStart([who = std::string("background")]() -> Task<> {
+        const Woken woken = co_await Sleep(3600 * core::kNanosPerSecond);
+        std::fprintf(stderr, "%s: %s\n", who.c_str(), woken == Woken::kCancelled ? "cancelled" : "woken");
+      })
       .OnShardStop([] { std::fprintf(stderr, "stop: greeted %d\n", Local<Count>().n); })
       .Run();
 }

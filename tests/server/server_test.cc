@@ -83,6 +83,36 @@ TEST(Server, ObjectsOfAShardLiveFromBeforeItsStartToAfterItsStop) {
   EXPECT_LT(err.find("greeter: drained"), err.find("stop: greeted 3"));
 }
 
+// A task of a start hook runs beside the connections; a drain ends it after them.
+TEST(Server, BackgroundTasksOfAllShardsAreCancelledWhenThePeersAreServed) {
+  Daemon greeter({"--shards=2"}, Greeter());
+  Client client(greeter.AwaitPort("greeter"));
+  EXPECT_EQ(client.Exchange("a\nb", 6), "hello\n");
+  client.AwaitAcknowledged();
+  greeter.Signal(SIGTERM);
+  greeter.AwaitLine("greeter: SIGTERM: draining");
+  // Half a line holds the drain up, on one shard; the other has nobody.
+  ASSERT_TRUE(client.Send("\n"));
+  EXPECT_EQ(client.ReceiveToFin(), "hello\n");
+  client.Close();
+  EXPECT_EQ(greeter.AwaitExit(), kExitFinished);
+  const std::string& err = greeter.err();
+  const size_t first = err.find("background: cancelled\n");
+  ASSERT_NE(first, std::string::npos) << err;
+  EXPECT_NE(err.find("background: cancelled\n", first + 1), std::string::npos) << err;
+  EXPECT_LT(first, err.find("greeter: drained\n"));
+}
+
+TEST(Server, ADrainThatIsCutCancelsBackgroundTasksToo) {
+  Daemon greeter({"--shards=2", "--drain-deadline=1"}, Greeter());
+  Client client(greeter.AwaitPort("greeter"));
+  EXPECT_EQ(client.Exchange("a\nb", 6), "hello\n");
+  client.AwaitAcknowledged();
+  greeter.Signal(SIGTERM);
+  EXPECT_EQ(greeter.AwaitExit(), kExitCut);
+  EXPECT_TRUE(Has(greeter.err(), "background: cancelled\n")) << greeter.err();
+}
+
 TEST(Server, WhatThrowsAtStartIsAFailedStartThatSaysSo) {
   Daemon per_shard({"--fail-in=per-shard", "--shards=2"}, Greeter());
   EXPECT_EQ(per_shard.AwaitExit(), kExitFailedStart);

@@ -29,13 +29,13 @@ Mailbox::Pushed Mailbox::Push(Mail& mail) {
   }
   cell->mail = std::move(mail);
   cell->sequence.store(position + 1, std::memory_order_release);
+  return Knock() ? Pushed::kMustWake : Pushed::kDelivered;
+}
 
+bool Mailbox::Knock() {
   // The exchange makes one sender, and no other, the one that wakes.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (sleeping_.load(std::memory_order_relaxed) && sleeping_.exchange(false, std::memory_order_seq_cst)) {
-    return Pushed::kMustWake;
-  }
-  return Pushed::kDelivered;
+  return sleeping_.load(std::memory_order_relaxed) && sleeping_.exchange(false, std::memory_order_seq_cst);
 }
 
 bool Mailbox::Pop(Mail* mail) {

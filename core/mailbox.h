@@ -4,10 +4,10 @@
 // A bounded queue for many senders and one receiver (D. Vyukov's bounded queue: each cell carries a sequence number).
 // Its memory is touched at construction, so a burst of mail faults nothing in later.
 //
-// Threads:  Push from any thread; Pop, PrepareSleep and Awake by the receiver.
+// Threads:  Push and Knock from any thread; Pop, PrepareSleep and Awake by the receiver.
 // Ordering: Push releases the cell and Pop acquires it, so what the sender wrote before Push is seen by the call. Mail
-//           of one sender arrives in its order. PrepareSleep and Push each have a seq_cst fence between their store and
-//           their load: either the receiver sees the mail, or the sender sees the receiver asleep.
+//           of one sender arrives in its order. PrepareSleep and Push (and Knock) each have a seq_cst fence between their
+//           store and their load: either the receiver sees the mail, or the sender sees the receiver asleep.
 // Limits:   capacity() pieces of mail; Push returns false beyond that and keeps nothing.
 #ifndef MOORING_CORE_MAILBOX_H_
 #define MOORING_CORE_MAILBOX_H_
@@ -29,6 +29,9 @@ class Mailbox {
   enum class Pushed { kFull, kDelivered, kMustWake };
   // kMustWake: the receiver sleeps, and this caller, and no other, is to wake it. `mail` is moved from unless kFull.
   Pushed Push(Mail& mail);
+  // For what the receiver finds elsewhere and looks for after PrepareSleep: true when it sleeps and this caller, and no
+  // other, is to wake it. What was written before the call is seen then.
+  bool Knock();
 
   bool Pop(Mail* mail);
   bool Empty() const;

@@ -20,7 +20,8 @@ Shard::Shard(const Options& options)
       frames_(&accounting_, options.frames_max),
       buffers_(&accounting_, options.receive_blocks_max),
       wheel_(now_ / 1'000'000),
-      mailbox_(options.mailbox_capacity) {
+      mailbox_(options.mailbox_capacity),
+      answers_(std::make_shared<Answers>(this)) {
   assert(id_ < 1024);
   accounting_.Add(alloc::Purpose::kMailboxes, static_cast<int64_t>(mailbox_.memory_bytes()));
   runnable_.reserve(1024);
@@ -38,7 +39,9 @@ Shard::Shard(const Options& options)
 }
 
 Shard::~Shard() {
-  Enter enter(this);  // destructors of locals may use it
+  Enter enter(this);  // destructors of locals, and of answers, may use it
+  answers_->Close();
+  answers_->Destroy();
   locals_.Clear();
   background_.LeaveLive();  // nothing of this shard runs again; frames that are still there are the pool's to judge
   wheel_.Cancel(&trim_timer_);
@@ -76,6 +79,7 @@ void Shard::RunTurn(Nanos longest_wait) {
   }
   if (!waiting_mail_.empty()) SendWaitingMail();
   DeliverMail();
+  if (!answers_->empty()) answers_->Take();
   counters_.Add(ShardCount::kTimersExpired, wheel_.Advance(now_ms(), kTimersPerTurn));
   RunRunnable();
   const bool more = turn_end_ != nullptr && turn_end_->OnTurnEnd();
@@ -86,12 +90,17 @@ void Shard::RunTurn(Nanos longest_wait) {
   if (more || !runnable_.empty() || stopping()) wait = 0;
   // Only who sleeps needs a wake-up: a shard that is busy all the time costs its senders no system call.
   if (wait != 0 && !mailbox_.PrepareSleep()) wait = 0;
+  if (wait != 0 && !answers_->empty()) {
+    mailbox_.Awake();
+    wait = 0;
+  }
   port_->Poll(wait, this);
 }
 
 void Shard::Run() {
   now_ = clock_->Now();  // set-up may have been long ago
   while (!stopping()) RunTurn();
+  answers_->Close();
 }
 
 void Shard::Stop() {
@@ -112,6 +121,10 @@ bool Shard::TryPost(Mail& mail) {
     case Mailbox::Pushed::kDelivered: return true;
   }
   return true;
+}
+
+void Shard::Knock() {
+  if (mailbox_.Knock()) port_->Wake();
 }
 
 void Shard::PostAlways(Shard* to, Mail mail) {

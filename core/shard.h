@@ -5,10 +5,11 @@
 // port, which delivers what happened. Time is read once a turn, after the sleep. The turn can be stepped: RunTurn does
 // one, so a test can run many shards on one thread.
 //
-//   mail -> timers -> run queue -> turn end (flush) -> port: submit, wait, read the clock, deliver -> next turn
+//   mail, answers -> timers -> run queue -> turn end (flush) -> port: submit, wait, read the clock, deliver -> again
 //
 // Threads:  one runs the turns. Post and Stop may be called from any, and Shard outlives every caller.
-// Owns:     wheel, mailbox, run queue, frame and buffer pools, accounting, locals, background tasks. Not the port.
+// Owns:     wheel, mailbox, answers, run queue, frame and buffer pools, accounting, locals, background tasks. Not the
+//           port.
 // Limits:   a turn delivers at most kMailPerTurn pieces of mail and expires at most kTimersPerTurn timers; what is left
 //           over is done next turn, without a wait.
 #ifndef MOORING_CORE_SHARD_H_
@@ -20,12 +21,14 @@
 #include <deque>
 #include <exception>
 #include <list>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "alloc/accounting.h"
 #include "alloc/buffer_pool.h"
 #include "alloc/frame_pool.h"
+#include "core/answers.h"
 #include "core/cancel_scope.h"
 #include "core/clock.h"
 #include "core/counters.h"
@@ -92,7 +95,7 @@ class Shard final : private EventPort::Sleeper {
   void SetJobRunner(JobRunner* runner) { job_runner_ = runner; }
 
   void RunTurn(Nanos longest_wait = EventPort::kForever);
-  void Run();   // turns until Stop
+  void Run();   // turns until Stop; the last it takes
   void Stop();  // any thread
   bool stopping() const { return stop_.load(std::memory_order_acquire); }
 
@@ -113,6 +116,8 @@ class Shard final : private EventPort::Sleeper {
   // From a turn of this shard to `to`: never lost, in order; waits here while the other's box is full, and holds no
   // third shard's mail up.
   void PostAlways(Shard* to, Mail mail);
+  // Where other threads give back what they were asked for (core/blocking.h). They may hold it longer than the shard lives.
+  const std::shared_ptr<Answers>& answers() const { return answers_; }
 
   // Next turn, or later in this one. No duplicates are looked for.
   void MakeRunnable(std::coroutine_handle<> handle) {
@@ -144,6 +149,7 @@ class Shard final : private EventPort::Sleeper {
   Scope& background() { return background_; }
 
  private:
+  friend class Answers;
   struct Runnable {
     void (*run)(void*);
     void* argument;
@@ -158,6 +164,7 @@ class Shard final : private EventPort::Sleeper {
   void DeliverMail();
   void SendWaitingMail();
   bool TryPost(Mail& mail);
+  void Knock();  // any thread: there are answers
   void RunRunnable();
   Nanos WaitBound(Nanos longest_wait) const;
 
@@ -176,6 +183,7 @@ class Shard final : private EventPort::Sleeper {
   alloc::BufferPool buffers_;
   TimerWheel wheel_;
   Mailbox mailbox_;
+  const std::shared_ptr<Answers> answers_;
   std::vector<Runnable> runnable_;
   std::vector<Runnable> running_;
   std::list<Waiting> waiting_mail_;  // a queue for each shard whose box was full, in the order they came up

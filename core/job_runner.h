@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // JobRunner: where work goes that would block a shard: threads in a server, the seed's choice in the simulation.
 //
-// Threads:  Submit from any shard's turn.
+// Threads:  Submit from any shard's turn; it never runs the job itself.
 #ifndef MOORING_CORE_JOB_RUNNER_H_
 #define MOORING_CORE_JOB_RUNNER_H_
 
 namespace mooring::core {
 
-// Lives until `run` has been called, which is once; `run` answers its shard by mail.
+// Lives until one of the two has been called, which is once: it may be gone when the call returns. Either answers the
+// shard (core/answers.h).
 struct Job {
   void (*run)(Job* self) = nullptr;
-  Job* next = nullptr;  // free for the use of the runner
+  void (*drop)(Job* self) = nullptr;  // the runner ends, and has not run it
+  Job* next = nullptr;                // free for the use of the runner
 };
 
 class JobRunner {
  public:
   virtual ~JobRunner() = default;
-  // False, and `job` is not run, when too many wait already.
+  // False, and `job` stays the caller's, when too many wait already.
   virtual bool Submit(Job* job) = 0;
 };
 

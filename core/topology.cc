@@ -98,17 +98,24 @@ absl::StatusOr<std::vector<int>> AllowedCpus() {
   return absl::InternalError(absl::StrCat("sched_getaffinity: the kernel has more than ", kCpuMax + 1, " CPUs"));
 }
 
-absl::Status PinThisThread(int cpu) {
-  if (cpu < 0 || cpu > kCpuMax) return absl::InvalidArgumentError(absl::StrCat("there is no CPU ", cpu));
-  const CpuSet set(CPU_ALLOC(cpu + 1));
+absl::Status PinThisThread(int cpu) { return RunThisThreadOn({cpu}); }
+
+absl::Status RunThisThreadOn(const std::vector<int>& cpus) {
+  int highest = 0;
+  for (const int cpu : cpus) {
+    if (cpu < 0 || cpu > kCpuMax) return absl::InvalidArgumentError(absl::StrCat("there is no CPU ", cpu));
+    highest = std::max(highest, cpu);
+  }
+  const CpuSet set(CPU_ALLOC(highest + 1));
   if (set == nullptr) return absl::ResourceExhaustedError("no memory for a CPU set");
-  const size_t bytes = CPU_ALLOC_SIZE(cpu + 1);
+  const size_t bytes = CPU_ALLOC_SIZE(highest + 1);
   CPU_ZERO_S(bytes, set.get());
-  CPU_SET_S(cpu, bytes, set.get());
+  for (const int cpu : cpus) CPU_SET_S(cpu, bytes, set.get());
   if (sched_setaffinity(0, bytes, set.get()) == 0) return absl::OkStatus();
-  if (errno != EINVAL) return absl::ErrnoToStatus(errno, absl::StrCat("cannot pin a thread to CPU ", cpu));
+  const std::string list = FormatCpuList(cpus);
+  if (errno != EINVAL) return absl::ErrnoToStatus(errno, absl::StrCat("cannot pin a thread to CPU ", list));
   return absl::FailedPreconditionError(
-      absl::StrCat("cannot pin a thread to CPU ", cpu, ": it is offline or not in this process's cpuset"));
+      absl::StrCat("cannot pin a thread to CPU ", list, ": it is offline or not in this process's cpuset"));
 }
 
 }  // namespace mooring::core

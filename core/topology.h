@@ -30,6 +30,8 @@ absl::StatusOr<std::vector<int>> AllowedCpus();
 
 // Fails when the CPU is offline or outside the cpuset; the thread then stays where it was.
 absl::Status PinThisThread(int cpu);
+// The same for any of `cpus`, which may be some. Fails when none of them is there.
+absl::Status RunThisThreadOn(const std::vector<int>& cpus);
 
 }  // namespace mooring::core
 

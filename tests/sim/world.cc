@@ -53,7 +53,10 @@ class World::SplitPort final : public core::EventPort {
 };
 
 World::World(uint64_t seed, const Options& options)
-    : clock_(kStart), kernel_(seed, &clock_, options.mood, options.age), steps_max_(options.steps_max) {
+    : clock_(kStart),
+      kernel_(seed, &clock_, options.mood, options.age),
+      jobs_(options.jobs, &kernel_.choices(), &clock_),
+      steps_max_(options.steps_max) {
   if (options.decisions != nullptr) kernel_.choices().SetDecisions(options.decisions);
   core::Shard::Options of_shard = options.shard;
   of_shard.clock = &clock_;
@@ -62,6 +65,7 @@ World::World(uint64_t seed, const Options& options)
     of_shard.id = i;
     members_.push_back({std::make_unique<core::Shard>(of_shard), nullptr});
     shards.push_back(members_.back().shard.get());
+    shards.back()->SetJobRunner(&jobs_);
   }
   shards_ = std::make_unique<core::Shards>(std::move(shards));
 }
@@ -84,15 +88,20 @@ bool World::Step() {
     if (Awake(member)) awake_.push_back(&member);
   }
   const bool network = !kernel_.network().quiet();
-  if (awake_.empty() && !network) return false;
+  const bool job = jobs_.due();
+  if (awake_.empty() && !network && !job) return false;
   ++steps_;
   if (++steps_now_ > steps_max_) {
     kernel_.choices().Fail("%" PRIu64 " steps and still not idle: something runs in circles", steps_now_);
   }
-  const size_t choices = awake_.size() + (network ? 1 : 0);
+  const size_t choices = awake_.size() + (network ? 1 : 0) + (job ? 1 : 0);
   const size_t choice = kernel_.choices().calm() ? steps_ % choices : kernel_.choices().Pick(choices);
   moved_ = -1;
-  if (choice == awake_.size()) return kernel_.network().DeliverOne() || !awake_.empty();
+  if (job && choice == choices - 1) {
+    jobs_.RunOne();
+    return true;
+  }
+  if (choice == awake_.size()) return kernel_.network().DeliverOne() || !awake_.empty() || job;
   Member& member = *awake_[choice];
   moved_ = static_cast<int>(member.shard->id());
   if (member.port->sleeping()) {
@@ -105,7 +114,7 @@ bool World::Step() {
 }
 
 bool World::MoveClock(core::Nanos end) {
-  core::Nanos next = kernel_.network().NextTimer();
+  core::Nanos next = std::min(kernel_.network().NextTimer(), jobs_.NextDue());
   for (const Member& member : members_) {
     if (member.port != nullptr) next = std::min(next, member.port->wake_at());
   }

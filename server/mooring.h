@@ -9,10 +9,14 @@
 #define MOORING_MOORING_H_
 
 #include "alloc/buffer_pool.h"
+#include "alloc/shared_bytes.h"
+#include "core/blocking.h"
 #include "core/clock.h"
+#include "core/scope.h"
 #include "core/shard.h"
 #include "core/shards.h"
 #include "core/sleep.h"
+#include "core/submit_to.h"
 #include "core/task.h"
 #include "net/close_cause.h"
 #include "net/connection.h"
@@ -39,9 +43,15 @@ using server::Server;
 
 // Bytes.
 using alloc::Lease;
+using alloc::SharedBytes;
 
 // Time and control on a shard.
+using core::Blocked;
+using core::Blocking;
+using core::JobEnd;
 using core::Nanos;
+using core::Scope;
+using core::Scoped;
 using core::Sleep;
 using core::Task;
 using core::WithDeadline;
@@ -49,8 +59,11 @@ using core::Woken;
 
 // Shards.
 using core::Local;
+using core::OnEveryShard;
 using core::Shard;
 using core::Shards;
+using core::Submitted;
+using core::SubmitTo;
 
 }  // namespace mooring
 

@@ -190,6 +190,8 @@ absl::Status Runtime::StartShards() {
   std::vector<core::Shard*> all;
   for (DataShard& data : shards_) all.push_back(data.shard.get());
   directory_ = std::make_unique<core::Shards>(std::move(all));
+  blocking_ = std::make_unique<core::BlockingPool>(core::BlockingPool::Options{});
+  for (DataShard& data : shards_) data.shard->SetJobRunner(blocking_.get());
   std::vector<net::Engine*> engines;
   for (DataShard& data : shards_) engines.push_back(data.engine.get());
   for (DataShard& data : shards_) data.engine->SetPeers(engines);
@@ -204,6 +206,7 @@ absl::Status Runtime::StartControl() {
   control_ = std::make_unique<core::Shard>(
       core::Shard::Options{.id = static_cast<uint32_t>(shards_.size()), .clock = clock_, .mailbox_capacity = 4096});
   control_->SetShards(directory_.get());
+  control_->SetJobRunner(blocking_.get());
   control_engine_ = std::make_unique<net::Engine>(control_.get(), net::Engine::Options{.connections_max = 64});
   core::Shard::Enter enter(control_.get());
   net::TransportOptions options;
@@ -363,6 +366,7 @@ void Runtime::StopAll() {
   for (DataShard& data : shards_) {
     if (data.thread != nullptr) data.thread->AwaitStopped();
   }
+  blocking_.reset();  // waits for the jobs that run
   for (DataShard& data : shards_) {
     if (data.thread != nullptr) data.thread->Join();
   }

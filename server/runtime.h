@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "core/blocking_pool.h"
 #include "core/clock.h"
 #include "core/kernel.h"
 #include "core/placement.h"
@@ -107,6 +108,7 @@ class Runtime final : private core::EventPort::Watcher {
   core::Placement placement_;
   core::Plan plan_;
   std::unique_ptr<net::Credit> credit_;
+  std::unique_ptr<core::BlockingPool> blocking_;
   std::unique_ptr<core::Shards> directory_;
   std::vector<DataShard> shards_;
   std::vector<net::Claim> claims_;  // of options_.listen, in order

@@ -28,7 +28,8 @@ SimServer::SimServer(uint64_t seed, const Options& options)
                    .age = options.age,
                    .steps_max = options.steps_max,
                    .decisions = options.decisions,
-                   .shard = options.shard}),
+                   .shard = options.shard,
+                   .jobs = options.jobs}),
       options_(options),
       provider_(MakeProvider(&world.kernel(), options.transport)) {
   if (options_.credit != 0) credit_ = std::make_unique<Credit>(options_.credit);
@@ -224,6 +225,7 @@ std::vector<std::string> SimServer::Leftovers(std::optional<uint64_t> outbound) 
     } else {
       expect("receive blocks" + of + " (all but a spare one are back)", receive_live, std::min(receive_live, 1u));
     }
+    expect("jobs without an answer" + of, shard.answers()->outstanding(), 0);
     expect("timers armed" + of, shard.wheel().armed(), 0);
     if (!shard.wheel().Validate()) left.push_back("the timer wheel" + of + " is not in order");
   }

@@ -65,6 +65,7 @@ class SimServer {
     unsigned sq_entries = 1024;
     unsigned cq_entries = 8192;
     core::Shard::Options shard = {};  // mailbox, frames, receive blocks
+    sim::SimJobRunner::Options jobs = {};
     uint64_t steps_max = 20'000'000;
     sim::Decisions* decisions = nullptr;  // null: the seed's
   };

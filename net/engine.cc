@@ -56,6 +56,16 @@ Connection* Engine::Find(ConnectionId id) {
   return connections_.Find({id.slot(), id.generation()});
 }
 
+void Engine::CallIfOpen(ConnectionId id, absl::FunctionRef<void(Connection&)> f) {
+  Connection* conn = Find(id);
+  if (conn == nullptr || !conn->open()) return counters_.Add(EngineCount::kPostsStale);
+  try {
+    f(*conn);
+  } catch (...) {
+    End(*conn, CloseCause::kServiceFailed, /*abort=*/true);
+  }
+}
+
 void* Engine::Area(uint32_t slot, uint32_t generation_low24) {
   Connection* conn = connections_.FindLow(slot, generation_low24);
   return conn == nullptr ? nullptr : conn->area_;

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "alloc/slab.h"
 #include "core/counters.h"
 #include "core/shard.h"
@@ -49,6 +50,7 @@ enum class EngineCount : uint8_t {
   kLingerExpired,
   kLeasesCompacted,
   kPressure,             // turns in which the shard held too many retained blocks
+  kPostsStale,           // mail to a connection that was not open any more
   kCount
 };
 
@@ -93,6 +95,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
   // Null when `id` is stale or of another shard.
   Connection* Find(ConnectionId id);
+  // Calls f with the connection if it is open; else it is counted. What f throws ends the connection.
+  void CallIfOpen(ConnectionId id, absl::FunctionRef<void(Connection&)> f);
   uint32_t live() const { return connections_.live(); }
   template <class F>
   void ForEach(F&& f) {

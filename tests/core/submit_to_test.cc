@@ -404,9 +404,10 @@ TEST_F(SubmitToTest, WithoutMemoryItThrowsHereAndLeavesNothing) {
 TEST_F(SubmitToTest, ATaskWithoutMemoryThereIsBadAllocHere) {
   SteppedShard poor({.id = 1, .frames_max = 1});
   Shards shards({&home_.shard, &poor.shard});
-  std::vector<void*> held;
+  alloc::FramePool& frames = poor.shard.frames();
+  std::vector<std::pair<void*, size_t>> held;
   for (size_t bytes = 16; bytes <= 4096; bytes += 16) {
-    if (void* frame = poor.shard.frames().Acquire(bytes)) held.push_back(frame), held.push_back(reinterpret_cast<void*>(bytes));
+    if (void* frame = frames.Acquire(bytes)) held.push_back({frame, bytes});
   }
   bool bad_alloc = false;
   Start(
@@ -424,7 +425,7 @@ TEST_F(SubmitToTest, ATaskWithoutMemoryThereIsBadAllocHere) {
   poor.shard.RunTurn(0);
   home_.shard.RunTurn(0);
   EXPECT_TRUE(bad_alloc);
-  for (size_t i = 0; i < held.size(); i += 2) poor.shard.frames().Release(held[i], reinterpret_cast<size_t>(held[i + 1]));
+  for (const auto& [frame, bytes] : held) frames.Release(frame, bytes);
 }
 
 // OnEveryShard.

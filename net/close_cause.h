@@ -19,6 +19,7 @@ enum class CloseCause : uint8_t {
   kIdle,           // no byte for the idle deadline
   kWriteStalled,   // queued bytes, and the peer acknowledged nothing for the write-stall deadline
   kQueueFull,      // more queued than the hard cap
+  kTooSlow,        // a member of a ConnectionSet, slower than its messages may be
   kTooLong,        // a line or message over its limit
   kDrained,        // said goodbye in a drain
   kDrainDeadline,  // cut by the drain's deadline
@@ -41,6 +42,7 @@ constexpr const char* Name(CloseCause cause) {
     case CloseCause::kIdle: return "idle";
     case CloseCause::kWriteStalled: return "write_stalled";
     case CloseCause::kQueueFull: return "queue_full";
+    case CloseCause::kTooSlow: return "too_slow";
     case CloseCause::kTooLong: return "too_long";
     case CloseCause::kDrained: return "drained";
     case CloseCause::kDrainDeadline: return "drain_deadline";

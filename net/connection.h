@@ -107,6 +107,7 @@ class Connection {
   alloc::SlabHandle handle;  // set by the slab
 
  private:
+  friend class ConnectionSet;
   friend class Engine;
   friend class Reader;
   friend class ReadAwaiter;
@@ -141,6 +142,7 @@ class Connection {
     kPressed = 1u << 23,        // in the list of connections that wait for the shard's retained blocks to fall
     kStarted = 1u << 24,        // OnClose is owed
     kOpened = 1u << 25,         // OnOpen was called
+    kMember = 1u << 26,         // of a ConnectionSet
   };
   bool Has(uint32_t flags) const { return (flags_ & flags) != 0; }
   void Set(uint32_t flags) { flags_ |= flags; }

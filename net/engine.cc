@@ -3,8 +3,10 @@
 
 #include <cassert>
 #include <cstddef>
+#include <new>
 #include <utility>
 
+#include "net/connection_set.h"
 #include "net/reader.h"
 
 namespace mooring::net {
@@ -42,6 +44,8 @@ Engine::~Engine() {
   // Only what never got to OnReleased is left, when a shard was cut off: the memory is the pools' to give back.
   shard_->buffers().SetReturnHook(nullptr, nullptr);
   for (auto& listener : listeners_) shard_->wheel().Cancel(&listener->timer);
+  connections_.ForEach([this](Connection* conn) { ConnectionSet::LeaveAll(this, *conn); });  // sets may outlive it
+  ForgetMemberships();
   shard_->SetTurnEnd(nullptr);
 }
 
@@ -137,10 +141,35 @@ void Engine::End(Connection& conn, CloseCause cause, bool abort) {
   if (conn.state_ == State::kOpen || conn.state_ == State::kConnecting) {
     conn.state_ = State::kClosing;
     conn.last_activity_s_ = now_s();  // what is queued has its time from now on
+    ConnectionSet::LeaveAll(this, conn);
     Reader::Fail(conn, Reader::ReasonOf(conn));
     Reader::FailWriter(conn);
   }
   MarkDirty(conn);
+}
+
+Membership** Engine::MembershipsOf(uint32_t slot) {
+  if (memberships_.size() <= slot) {
+    const size_t before = memberships_.capacity();
+    try {
+      memberships_.resize(slot + 1);
+    } catch (const std::bad_alloc&) {
+      return nullptr;
+    }
+    AccountMemberships(before);
+  }
+  return &memberships_[slot];
+}
+
+void Engine::ForgetMemberships() {
+  const size_t before = memberships_.capacity();
+  std::vector<Membership*>().swap(memberships_);
+  AccountMemberships(before);
+}
+
+void Engine::AccountMemberships(size_t capacity_before) {
+  const int64_t more = static_cast<int64_t>(memberships_.capacity()) - static_cast<int64_t>(capacity_before);
+  shard_->accounting().Add(alloc::Purpose::kOther, more * static_cast<int64_t>(sizeof(Membership*)));
 }
 
 void Engine::Settle(Connection& conn) {
@@ -296,7 +325,10 @@ bool Engine::OnTurnEnd() {
   return !next_turn_.empty() || drain_looking_ || relieved;
 }
 
-bool Engine::OnTrim() { return connections_.Trim(); }
+bool Engine::OnTrim() {
+  if (memberships_live_ == 0) ForgetMemberships();
+  return connections_.Trim();
+}
 
 void Engine::OnPeer(ConnId, const Address&) {}
 

@@ -34,6 +34,9 @@
 
 namespace mooring::net {
 
+class ConnectionSet;
+struct Membership;
+
 enum class EngineCount : uint8_t {
   kAccepted,
   kConnected,
@@ -47,6 +50,7 @@ enum class EngineCount : uint8_t {
   kAcceptErrors,
   kWritesAfterClose,
   kWritesDropped,        // over the cap, with drop_when_full
+  kWritesSkipped,        // of a ConnectionSet, to a slow member
   kLingerExpired,
   kLeasesCompacted,
   kPressure,             // turns in which the shard held too many retained blocks
@@ -127,6 +131,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
  private:
   friend class Connection;
+  friend class ConnectionSet;
   friend class Reader;
   friend class TaskService;
 
@@ -217,6 +222,11 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void Compact(Connection& conn);
   void BelowLow(Connection& conn);
 
+  // engine.cc: the sets that a connection is in; null when there is no memory for the table
+  Membership** MembershipsOf(uint32_t slot);
+  void ForgetMemberships();  // REQUIRES: nobody is in a set
+  void AccountMemberships(size_t capacity_before);
+
   // deadlines.cc
   void ArmAt(Connection& conn, uint32_t due_s);
   void ArmIdle(Connection& conn);
@@ -242,6 +252,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   std::vector<ConnId> next_turn_;  // more to deliver, but had its share of this turn
   std::vector<ConnId> pressed_;
   std::vector<Engine*> peers_;
+  std::vector<Membership*> memberships_;  // by slot, of those who are in a set: a Connection has no room for it
+  uint64_t memberships_live_ = 0;
 
   const int64_t epoch_ms_;
   uint32_t retained_ = 0;

@@ -24,6 +24,9 @@ const char* Engine::Validate() const {
 
 const char* Engine::Validate(const Connection& conn) const {
   using State = Connection::State;
+  const bool member = conn.handle.slot < memberships_.size() && memberships_[conn.handle.slot] != nullptr;
+  if (member != conn.Has(Connection::kMember)) return "a connection and its sets disagree";
+  if (member && conn.state_ != State::kOpen) return "in a set, and not open";
   if ((conn.cause_ == CloseCause::kNone) != (conn.state_ == State::kConnecting || conn.state_ == State::kOpen)) {
     return "a cause without an end, or an end without a cause";
   }

@@ -20,6 +20,7 @@
 #include "core/task.h"
 #include "net/close_cause.h"
 #include "net/connection.h"
+#include "net/connection_set.h"
 #include "net/handler.h"
 #include "net/read_result.h"
 #include "net/service_options.h"
@@ -32,11 +33,13 @@ namespace mooring {
 using net::CloseCause;
 using net::Connection;
 using net::ConnectionId;
+using net::ConnectionSet;
 using net::Handler;
 using net::ReadOptions;
 using net::ReadReason;
 using net::ReadResult;
 using net::ServiceOptions;
+using net::SlowPolicy;
 using server::About;
 using server::ListenOptions;
 using server::Server;

@@ -21,17 +21,17 @@ class Handler {
  public:
   virtual ~Handler() = default;
 
-  virtual void OnOpen(Connection& conn) {}
+  virtual void OnOpen(Connection& /*conn*/) {}
   // Bytes where the kernel put them, in order. Keep the lease, write it on (no copy), or let it go.
   virtual void OnData(Connection& conn, alloc::Lease data) = 0;
   // The peer has sent its FIN; writing still works. The default closes.
   virtual void OnEof(Connection& conn);
   // The queue had reached the high watermark and has fallen to the low one.
-  virtual void OnWritable(Connection& conn) {}
+  virtual void OnWritable(Connection& /*conn*/) {}
   // The server is draining: said once, when everything received has been delivered. The default closes.
   virtual void OnDrain(Connection& conn);
   // Last, once. The connection can be looked at, not used.
-  virtual void OnClose(Connection& conn, CloseCause cause) {}
+  virtual void OnClose(Connection& /*conn*/, CloseCause /*cause*/) {}
 };
 
 }  // namespace mooring::net

@@ -44,7 +44,7 @@ def main():
         flags = shlex.split(re.search(r'^MOORINGD_FLAGS="(.*)"$', file.read(), re.MULTILINE).group(1))
     # As nobody, as the example's unit has it.
     command = ["chroot", "--userspec=65534:65534", root, "/%s/mooringd" % folder] + flags
-    with programs.Server(command) as server:
+    with programs.Server(["line", "echo"], command) as server:
         with open("%s/proc/%d/maps" % (root, server.process.pid), encoding="utf-8") as file:
             mapped = sorted({line.split()[-1] for line in file if ".so" in line})
         print("mapped:", *mapped)

@@ -125,7 +125,7 @@ class InstallTest(unittest.TestCase):
 
     def test_installed_mooringd_serves(self):
         mooringd = os.path.join(self.prefix, "bin/mooringd")
-        with programs.Server([mooringd, "--shards=1", "--listen=line=127.0.0.1:0"]) as server:
+        with programs.Server(["line"], [mooringd, "--shards=1", "--listen=line=127.0.0.1:0"]) as server:
             programs.exchange(server.ports["line"], b"hello\n", b"OK\n")
 
     # Out of the tree, with folders like ours beside it, and with all warnings.

@@ -52,9 +52,10 @@ def exchange(port, request, answer):
 
 
 class Server:
-    """A program that serves. Leaving the `with` block drains it by SIGTERM and wants exit code 0."""
+    """A program that serves `names`. Leaving the `with` block drains it by SIGTERM and wants exit code 0."""
 
-    def __init__(self, command):
+    def __init__(self, names, command):
+        self.names = set(names)
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.said = ""
         self.ports = {}  # by the name of the listener
@@ -68,12 +69,12 @@ class Server:
             listening = re.match(r"listening: (\S+) on 127\.0\.0\.1:(\d+)", line)
             if listening:
                 self.ports[listening.group(1)] = int(listening.group(2))
-            elif self.ports:
-                self._serves.set()  # the list of listeners is complete
+                if self.names <= self.ports.keys():
+                    self._serves.set()
         self._serves.set()
 
     def __enter__(self):
-        if not self._serves.wait(PATIENCE_S) or not self.ports:
+        if not self._serves.wait(PATIENCE_S) or not self.names <= self.ports.keys():
             self._end(signal.SIGKILL)
             raise AssertionError("%s does not serve:\n%s" % (self.process.args, self.said))
         return self
@@ -101,7 +102,7 @@ def try_example(name, binary):
     """Serves with it, says what SAID has for it, and drains it."""
     if name not in SAID:
         raise AssertionError("tests/package/programs.py: SAID has nothing for docs/examples/%s.cc" % name)
-    with Server([binary, "--shards=1", "--listen=%s=127.0.0.1:0" % name]) as server:
+    with Server([name], [binary, "--shards=1", "--listen=%s=127.0.0.1:0" % name]) as server:
         exchange(server.ports[name], *SAID[name])
 
 

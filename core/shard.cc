@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 
 #include "core/sleep.h"
 #include "core/task.h"
@@ -57,6 +58,11 @@ void Shard::Trim() {
   more |= buffers_.Trim();
   if (turn_end_ != nullptr) more |= turn_end_->OnTrim();
   if (more) ArmTrim();
+}
+
+int64_t Shard::DeadlineMs(Nanos duration) const {
+  const Nanos longest = std::numeric_limits<Nanos>::max() - now_ - (kNanosPerMs - 1);
+  return (now_ + std::clamp<Nanos>(duration, 0, longest) + (kNanosPerMs - 1)) / kNanosPerMs;
 }
 
 void Shard::OnAwake() {

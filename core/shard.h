@@ -135,6 +135,8 @@ class Shard final : private EventPort::Sleeper {
   uint32_t id() const { return id_; }
   Nanos now() const { return now_; }                     // of this turn
   int64_t now_ms() const { return now_ / 1'000'000; }
+  // `duration` from now in the wheel's time, rounded up to a whole millisecond; "for ever" is the end of the clock.
+  int64_t DeadlineMs(Nanos duration) const;
   EventPort* port() const { return port_; }
   TurnEnd* turn_end() const { return turn_end_; }
   Shards* shards() const { return shards_; }           // null: this one is alone

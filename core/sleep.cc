@@ -1,19 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/sleep.h"
 
-#include <algorithm>
-#include <limits>
-
 namespace mooring::core {
-namespace {
-
-// A deadline `duration` from now, rounded up to a whole millisecond; "for ever" is the end of the clock.
-int64_t DeadlineMs(const Shard& shard, Nanos duration) {
-  const Nanos longest = std::numeric_limits<Nanos>::max() - shard.now() - (kNanosPerMs - 1);
-  return (shard.now() + std::clamp<Nanos>(duration, 0, longest) + (kNanosPerMs - 1)) / kNanosPerMs;
-}
-
-}  // namespace
 
 void Sleep::Begin(CancelScope* scope) {
   scope_ = scope;
@@ -24,7 +12,7 @@ void Sleep::Begin(CancelScope* scope) {
   Shard* shard = Shard::Current();
   scope->WaitAt(this);
   timer_.sleep = this;
-  shard->wheel().Arm(&timer_, TimerKind::kSleep, DeadlineMs(*shard, duration_));
+  shard->wheel().Arm(&timer_, TimerKind::kSleep, shard->DeadlineMs(duration_));
 }
 
 void Sleep::Complete(Woken woken) {
@@ -47,7 +35,7 @@ void DeadlineScope::Begin(CancelScope* outer) {
     deadline->expired_ = true;
     deadline->scope_.Cancel();
   };
-  shard->wheel().Arm(&timer_, TimerKind::kFunction, DeadlineMs(*shard, duration_));
+  shard->wheel().Arm(&timer_, TimerKind::kFunction, shard->DeadlineMs(duration_));
 }
 
 void DeadlineScope::End() {

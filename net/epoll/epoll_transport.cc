@@ -158,6 +158,12 @@ void EpollTransport::Adopt(int fd, ConnId id, EpollArea& area) {
   Later(area.Is(EpollArea::kConnecting) ? Pending::Kind::kConnect : Pending::Kind::kReceiveEnd, result, id);
 }
 
+bool EpollTransport::Owns(int fd) const {
+  const auto index = static_cast<size_t>(fd);
+  return (index < owned_.size() && owned_[index]) ||
+         std::any_of(listeners_.begin(), listeners_.end(), [fd](const Listener& l) { return l.fd == fd; });
+}
+
 // close(2) takes it out of the epoll instance, too: nobody else has a descriptor of it.
 void EpollTransport::Disown(EpollArea& area) {
   const int fd = area.fd();

@@ -28,6 +28,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "core/counters.h"
 #include "core/kernel.h"
 #include "core/shard.h"
@@ -96,7 +97,7 @@ class EpollTransport final : public Transport {
     bool empty_queue = false;
   };
   struct Watched {
-    int fd;
+    uint32_t events;
     uint32_t serial;
     Watcher* watcher;
   };
@@ -140,6 +141,7 @@ class EpollTransport final : public Transport {
   void Adopt(int fd, ConnId id, EpollArea& area);
   void Disown(EpollArea& area);
   int Add(int fd, uint32_t events, uint64_t data);
+  bool Owns(int fd) const;
   int Wait(core::Nanos wait);
   void OnEvent(const epoll_event& event);
   void OnConnectionEvent(const epoll_event& event);
@@ -208,7 +210,7 @@ class EpollTransport final : public Transport {
   std::vector<bool> owned_;  // by descriptor: connections, which are closed with the transport
 
   int wake_fd_ = -1;
-  std::vector<Watched> watched_;
+  absl::flat_hash_map<int, Watched> watched_;  // by descriptor
   uint32_t watch_serial_ = 0;
 };
 

@@ -24,6 +24,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "core/counters.h"
 #include "core/kernel.h"
 #include "core/ring.h"
@@ -115,7 +116,6 @@ class UringTransport final : public Transport {
   };
   static_assert(sizeof(Scratch) % 8 == 0);  // alloc/poison.h
   struct Watched {
-    int fd;
     uint32_t events;
     uint32_t serial;
     bool armed;
@@ -157,7 +157,7 @@ class UringTransport final : public Transport {
 
   // watch.cc
   void ArmWake();
-  void ArmWatch(Watched& watched);
+  void ArmWatch(int fd, Watched& watched);
   void OnWatch(const io_uring_cqe& cqe);
 
   // accept.cc
@@ -253,7 +253,7 @@ class UringTransport final : public Transport {
 
   int wake_fd_ = -1;
   uint64_t wake_value_ = 0;
-  std::vector<Watched> watched_;
+  absl::flat_hash_map<int, Watched> watched_;  // by descriptor
   uint32_t watch_serial_ = 0;
   size_t memory_bytes_ = 0;
 };

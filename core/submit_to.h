@@ -9,8 +9,8 @@
 // Task<T>, which runs there to its end, in that shard's background scope. What it throws is thrown by the await. It
 // runs once, whatever becomes of who waits: cancelling ends the wait (through the run queue, not ok()), and the answer
 // is dropped when it comes. So fn must own what it touches; and what it captures and returns crosses shards: no
-// Connection&, no Lease, no Local<T>&. It is made and destroyed on the shard that submits, and outlives the task that it
-// returns, so it may be a capturing coroutine. Between two shards, functions start in the order of their submission.
+// Connection&, no Lease, no Local<T>&. It is made and destroyed on the shard that submits, and outlives the task that
+// it returns, so it may be a capturing coroutine. Between two shards, functions start in the order of their submission.
 //
 //   home: state on the heap ──mail──> there: fn, or its task ──mail──> home: the task goes on; the state dies here
 //
@@ -185,8 +185,8 @@ struct Everywhere final : Submission {
 
 }  // namespace submit_internal
 
-// REQUIRES: shard_id < Shards::size(), or the own id. No such shard is an assertion; without assertions fn does not run,
-// and the result is not ok().
+// REQUIRES: shard_id < Shards::size(), or the own id. No such shard is an assertion; without assertions fn does not
+// run, and the result is not ok().
 template <class F>
 class [[nodiscard]] SubmitTo {
   using Single = submit_internal::Single<F>;

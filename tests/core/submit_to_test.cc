@@ -383,32 +383,46 @@ TEST_F(SubmitToDeathTest, AShardThatDoesNotExistIsAnAssertion) {
 }
 #endif
 
+// All that a pool with a frame of each class has left.
+std::vector<std::pair<void*, size_t>> TakeAll(alloc::FramePool* frames) {
+  std::vector<std::pair<void*, size_t>> held;
+  for (size_t bytes = 16; bytes <= alloc::FramePool::kClassBytesMax; bytes += 16) {
+    if (void* frame = frames->Acquire(bytes)) held.push_back({frame, bytes});
+  }
+  return held;
+}
+
+Task<> SubmitWithoutMemory(int* live, bool* bad_alloc) {
+  const auto held = TakeAll(&Shard::Current()->frames());
+  auto fn = [tracked = Tracked(live)] {};
+  try {
+    auto done = co_await SubmitTo(1, std::move(fn));
+    EXPECT_FALSE(done.ok()) << "not reached";
+  } catch (const std::bad_alloc&) {
+    *bad_alloc = true;
+  }
+  for (const auto& [frame, bytes] : held) Shard::Current()->frames().Release(frame, bytes);
+}
+
 TEST_F(SubmitToTest, WithoutMemoryItThrowsHereAndLeavesNothing) {
   SteppedShard poor({.id = 0, .frames_max = 1});
   Shards shards({&poor.shard, &there_.shard});
-  TestRoot roots[2];
-  int ran = -1;
-  for (TestRoot& root : roots) {
+  int live = 0;
+  bool bad_alloc = false;
+  {
     Shard::Enter enter(&poor.shard);
-    // Each has a frame of one class and a state of another; the second of them finds one of the two used up.
-    if (!SubmitNothing(1, &ran).Start(&root)) root.done_calls = -1;
+    ASSERT_TRUE(SubmitWithoutMemory(&live, &bad_alloc).Start(&root_));
   }
-  EXPECT_EQ(roots[0].done_calls, 0);
-  EXPECT_TRUE(roots[1].done_calls == -1 || roots[1].error != nullptr);
-  there_.shard.RunTurn(0);
-  poor.shard.RunTurn(0);
-  EXPECT_EQ(roots[0].done_calls, 1);
+  EXPECT_EQ(root_.done_calls, 1);
+  EXPECT_TRUE(bad_alloc);
+  EXPECT_EQ(live, 0);
   EXPECT_EQ(poor.shard.frames().live(), 0u);
 }
 
 TEST_F(SubmitToTest, ATaskWithoutMemoryThereIsBadAllocHere) {
   SteppedShard poor({.id = 1, .frames_max = 1});
   Shards shards({&home_.shard, &poor.shard});
-  alloc::FramePool& frames = poor.shard.frames();
-  std::vector<std::pair<void*, size_t>> held;
-  for (size_t bytes = 16; bytes <= 4096; bytes += 16) {
-    if (void* frame = frames.Acquire(bytes)) held.push_back({frame, bytes});
-  }
+  const auto held = TakeAll(&poor.shard.frames());
   bool bad_alloc = false;
   Start(
       [&] {
@@ -425,7 +439,7 @@ TEST_F(SubmitToTest, ATaskWithoutMemoryThereIsBadAllocHere) {
   poor.shard.RunTurn(0);
   home_.shard.RunTurn(0);
   EXPECT_TRUE(bad_alloc);
-  for (const auto& [frame, bytes] : held) frames.Release(frame, bytes);
+  for (const auto& [frame, bytes] : held) poor.shard.frames().Release(frame, bytes);
 }
 
 // OnEveryShard.

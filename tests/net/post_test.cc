@@ -386,8 +386,8 @@ TEST_P(SimPost, MayCloseAbortAndPause) {
   EXPECT_EQ(members.peers[2]->received(), "waits");
 }
 
-// A task of a connection asks another shard, and is cut meanwhile: by its peer nothing ends, by the drain's deadline the
-// wait does, and the answer finds nobody.
+// A task of a connection asks another shard, and is cut meanwhile: by its peer nothing ends, by the drain's deadline
+// the wait does, and the answer finds nobody.
 TEST_P(SimPost, ATaskThatWaitsForAnotherShardIsCancelledByTheCut) {
   bool ended = false;
   bool ok = true;

@@ -4,7 +4,7 @@
 //   Post(id, [text = std::string(line)](Connection& conn) { conn.Write(text); });
 //
 // The one way to a connection of another shard. It goes by mail, on the own shard too. If the connection is not open
-// any more when the mail is read, nothing happens but that EngineCount::kPostsStale counts it; so an id is safe to keep.
+// any more when the mail is read, nothing happens but that EngineCount::kPostsStale counts it: an id is safe to keep.
 // What fn writes is sent at the end of the same turn. What it throws ends that connection (service_failed).
 //
 // fn is destroyed over there, also when it was not called; what it captures crosses shards: no Connection&, no Lease.

@@ -22,6 +22,7 @@
 #include "net/connection.h"
 #include "net/connection_set.h"
 #include "net/handler.h"
+#include "net/post.h"
 #include "net/read_result.h"
 #include "net/service_options.h"
 #include "server/server.h"
@@ -67,6 +68,8 @@ using core::Shard;
 using core::Shards;
 using core::Submitted;
 using core::SubmitTo;
+using net::ConnectionMail;
+using net::Post;
 
 }  // namespace mooring
 

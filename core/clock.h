@@ -20,6 +20,9 @@ using Nanos = int64_t;  // CLOCK_MONOTONIC nanoseconds
 inline constexpr Nanos kNanosPerMs = 1'000'000;
 inline constexpr Nanos kNanosPerSecond = 1'000'000'000;
 
+constexpr Nanos Millis(int64_t ms) { return ms * kNanosPerMs; }
+constexpr Nanos Seconds(int64_t s) { return s * kNanosPerSecond; }
+
 class Clock {
  public:
   virtual ~Clock() = default;

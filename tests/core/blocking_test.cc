@@ -19,8 +19,6 @@
 namespace mooring::core {
 namespace {
 
-constexpr Nanos Millis(int64_t ms) { return ms * kNanosPerMs; }
-
 // Runs jobs when it is told to.
 class HandRunner final : public JobRunner {
  public:

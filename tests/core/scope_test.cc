@@ -11,50 +11,14 @@
 
 #include "core/shard.h"
 #include "core/sleep.h"
+#include "tests/core/stepped_test.h"
 #include "tests/core/test_port.h"
 #include "tests/core/test_root.h"
 
 namespace mooring::core {
 namespace {
 
-constexpr Nanos Ms(int64_t ms) { return ms * kNanosPerMs; }
-
-class ScopeTest : public ::testing::Test {
- protected:
-  ~ScopeTest() override {
-    EXPECT_EQ(stepped_.shard.frames().live(), 0u) << "frames or children that never ended";
-    EXPECT_EQ(stepped_.shard.wheel().armed(), 0u) << "a timer outlived its wait";
-  }
-  template <class Make>
-  void Start(Make make) {
-    Shard::Enter enter(&stepped_.shard);
-    ASSERT_TRUE(make().Start(&root_));
-  }
-  template <class Make>
-  void Run(Make make) {
-    Start(make);
-    stepped_.RunUntilIdle();
-    EXPECT_EQ(root_.done_calls, 1);
-  }
-  void CancelRoot() {
-    Shard::Enter enter(&stepped_.shard);
-    root_.scope.Cancel();
-  }
-  std::string Thrown() {
-    if (root_.error == nullptr) return "";
-    try {
-      std::rethrow_exception(root_.error);
-    } catch (const std::exception& error) {
-      return error.what();
-    }
-  }
-  Nanos Elapsed() { return stepped_.clock.Now() - begin_; }
-
-  SteppedShard stepped_;
-  const Nanos begin_ = stepped_.clock.Now();
-  TestRoot root_;
-};
-
+using ScopeTest = SteppedTest;
 using Log = std::vector<std::string>;
 
 Task<> Waits(Nanos duration, std::string name, Log* log) {
@@ -85,8 +49,8 @@ Task<> YieldsOnAndOn(int times, int* turns) {
 Task<> SpawnsTwo(Log* log) {
   Scope scope;
   EXPECT_TRUE(scope.empty());
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(20), "a", log)));
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(10), "b", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(20), "a", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(10), "b", log)));
   log->push_back("spawned");
   EXPECT_EQ(scope.size(), 2u);
   co_await scope.Join();
@@ -98,7 +62,7 @@ TEST_F(ScopeTest, ChildrenStartAtOnceRunBesideEachOtherAndAreJoined) {
   Log log;
   Run([&] { return SpawnsTwo(&log); });
   EXPECT_EQ(log, (Log{"a starts", "b starts", "spawned", "b ends", "a ends", "joined"}));
-  EXPECT_EQ(Elapsed(), Ms(20));
+  EXPECT_EQ(Elapsed(), Millis(20));
 }
 
 Task<> SpawnsChildrenThatEndAtOnce(int children, int* count) {
@@ -163,11 +127,11 @@ TEST_F(ScopeTest, WhoIsSpawnedBetweenTheLastEndAndTheWakingIsJoinedToo) {
   bool joined = false;
   {
     Shard::Enter enter(&stepped_.shard);
-    ASSERT_TRUE(scope.Spawn(Waits(Ms(1), "first", &log)));
+    ASSERT_TRUE(scope.Spawn(Waits(Millis(1), "first", &log)));
     ASSERT_TRUE(Joins(&scope, &joined).Start(&root_));
     while (!scope.empty()) stepped_.shard.RunTurn();  // it has ended; the waking is in the run queue
     EXPECT_FALSE(joined);
-    ASSERT_TRUE(scope.Spawn(Waits(Ms(5), "second", &log)));
+    ASSERT_TRUE(scope.Spawn(Waits(Millis(5), "second", &log)));
     int count = 0;
     ASSERT_TRUE(scope.Spawn(AtOnce(&count)));
     stepped_.shard.RunTurn(0);
@@ -185,15 +149,14 @@ TEST_F(ScopeTest, EmptiedTwiceBeforeTheWakingIsOneWaking) {
   Log log;
   {
     Shard::Enter enter(&stepped_.shard);
-    ASSERT_TRUE(scope.Spawn(Waits(Ms(1), "first", &log)));
+    ASSERT_TRUE(scope.Spawn(Waits(Millis(1), "first", &log)));
     ASSERT_TRUE(Joins(&scope, &joined).Start(&root_));
     while (!scope.empty()) stepped_.shard.RunTurn();
     ASSERT_TRUE(scope.Spawn(AtOnce(&count)));  // empty, full and empty again
     ASSERT_TRUE(scope.Spawn(AtOnce(&count)));
   }
-  stepped_.RunUntilIdle();
+  Finish();
   EXPECT_TRUE(joined);
-  EXPECT_EQ(root_.done_calls, 1);
 }
 
 // A function with its captures.
@@ -221,13 +184,13 @@ TEST_F(ScopeTest, ASpawnedLambdaIsKeptUntilItsTaskIsDone) {
 
 Task<> SpawnsThenCancels(Log* log) {
   Scope scope;
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(100), "a", log)));
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(200), "b", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(100), "a", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(200), "b", log)));
   co_await Yield();
   scope.Cancel();
   log->push_back("cancel said");
   EXPECT_EQ(scope.size(), 2u);
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(300), "late", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(300), "late", log)));
   scope.Cancel();
   log->push_back("said again");
   co_await scope.Join();
@@ -243,10 +206,10 @@ TEST_F(ScopeTest, CancelEndsAllWaitsThroughTheRunQueueAndThoseSpawnedLater) {
 }
 
 Task<> GoesOnAfterCancel(int* turns) {
-  const Woken woken = co_await Sleep(Ms(100));
+  const Woken woken = co_await Sleep(Millis(100));
   EXPECT_EQ(woken, Woken::kCancelled);
   for (int i = 0; i < 10; ++i) {
-    const Woken again = co_await Sleep(Ms(100));
+    const Woken again = co_await Sleep(Millis(100));
     EXPECT_EQ(again, Woken::kCancelled);
     ++*turns;
   }
@@ -283,7 +246,7 @@ Task<> JoinThenSleep(int* turns, Woken* woken) {
   Scope scope;
   EXPECT_TRUE(scope.Spawn(YieldsOnAndOn(3, turns)));
   co_await scope.Join();
-  *woken = co_await Sleep(Ms(100));
+  *woken = co_await Sleep(Millis(100));
 }
 
 TEST_F(ScopeTest, AfterAJoinTheTaskWaitsForWhatComesNext) {
@@ -303,23 +266,22 @@ TEST_F(ScopeTest, CancelWhileTheJoinersWakingIsQueuedDoesNoHarm) {
   Log log;
   {
     Shard::Enter enter(&stepped_.shard);
-    ASSERT_TRUE(scope.Spawn(Waits(Ms(1), "a", &log)));
+    ASSERT_TRUE(scope.Spawn(Waits(Millis(1), "a", &log)));
     ASSERT_TRUE(Joins(&scope, &joined).Start(&root_));
     while (!scope.empty()) stepped_.shard.RunTurn();
     root_.scope.Cancel();
   }
-  stepped_.RunUntilIdle();
+  Finish();
   EXPECT_TRUE(joined);
-  EXPECT_EQ(root_.done_calls, 1);
 }
 
 Task<> JoinUnderADeadline(Log* log, bool* expired) {
   auto inner = [](Log* log) -> Task<> {
     Scope scope;
-    EXPECT_TRUE(scope.Spawn(Waits(Ms(1'000), "child", log)));
+    EXPECT_TRUE(scope.Spawn(Waits(Millis(1'000), "child", log)));
     co_await scope.Join();
   };
-  const Deadlined<void> result = co_await WithDeadline(Ms(30), inner(log));
+  const Deadlined<void> result = co_await WithDeadline(Millis(30), inner(log));
   *expired = result.expired();
 }
 
@@ -329,7 +291,7 @@ TEST_F(ScopeTest, ADeadlineAroundAJoinReachesTheChildren) {
   Run([&] { return JoinUnderADeadline(&log, &expired); });
   EXPECT_TRUE(expired);
   EXPECT_EQ(log, (Log{"child starts", "child cancelled"}));
-  EXPECT_EQ(Elapsed(), Ms(30));
+  EXPECT_EQ(Elapsed(), Millis(30));
 }
 
 // Nested scopes.
@@ -340,7 +302,7 @@ Task<> Nest(int depth, int* cancelled) {
     EXPECT_TRUE(scope.Spawn(Nest(depth - 1, cancelled)));
     EXPECT_TRUE(scope.Spawn(Nest(depth - 1, cancelled)));
   } else {
-    const Woken woken = co_await Sleep(Ms(1'000));
+    const Woken woken = co_await Sleep(Millis(1'000));
     if (woken == Woken::kCancelled) ++*cancelled;
   }
   co_await scope.Join();
@@ -361,9 +323,9 @@ TEST_F(ScopeTest, CancellationReachesThroughNestedScopes) {
 
 Task<> JoinsAThrower(Nanos after, Log* log) {
   Scope scope;
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(100), "sibling", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(100), "sibling", log)));
   EXPECT_TRUE(scope.Spawn(Throws(after, "first")));
-  EXPECT_TRUE(scope.Spawn(Throws(Ms(50), "second")));  // cancelled by the first, and throws all the same
+  EXPECT_TRUE(scope.Spawn(Throws(Millis(50), "second")));  // cancelled by the first, and throws all the same
   try {
     co_await scope.Join();
   } catch (const std::runtime_error& error) {
@@ -375,13 +337,11 @@ Task<> JoinsAThrower(Nanos after, Log* log) {
 }
 
 TEST_F(ScopeTest, AChildThatThrowsCancelsItsSiblingsAndTheFirstIsThrownByJoin) {
-  for (const Nanos after : {Nanos{0}, Ms(10)}) {
+  for (const Nanos after : {Nanos{0}, Millis(10)}) {
     Log log;
-    const Nanos begin = stepped_.clock.Now();
-    root_.done_calls = 0;
     Run([&] { return JoinsAThrower(after, &log); });
     EXPECT_EQ(log, (Log{"sibling starts", "sibling cancelled", "first"}));
-    EXPECT_EQ(stepped_.clock.Now() - begin, after);
+    EXPECT_EQ(Elapsed(), after);
     EXPECT_EQ(Thrown(), "");
   }
 }
@@ -391,9 +351,9 @@ TEST_F(ScopeTest, TheShardsBackgroundGoesOnWithoutWhoThrows) {
   Scope& background = stepped_.shard.background();
   {
     Shard::Enter enter(&stepped_.shard);
-    ASSERT_TRUE(background.Spawn(Waits(Ms(50), "ticker", &log)));
+    ASSERT_TRUE(background.Spawn(Waits(Millis(50), "ticker", &log)));
     ASSERT_TRUE(background.Spawn(Throws(0, "at once")));
-    ASSERT_TRUE(background.Spawn(Throws(Ms(10), "later")));
+    ASSERT_TRUE(background.Spawn(Throws(Millis(10), "later")));
   }
   EXPECT_EQ(background.failed(), 1u);
   stepped_.RunUntilIdle();
@@ -423,14 +383,14 @@ TEST_F(ScopeTest, OnEmptyComesOnceThroughTheRunQueue) {
   auto count = [](void* calls) { ++*static_cast<int*>(calls); };
   {
     Shard::Enter enter(&stepped_.shard);
-    ASSERT_TRUE(scope.Spawn(Waits(Ms(5), "a", &log)));
-    ASSERT_TRUE(scope.Spawn(Waits(Ms(9), "b", &log)));
+    ASSERT_TRUE(scope.Spawn(Waits(Millis(5), "a", &log)));
+    ASSERT_TRUE(scope.Spawn(Waits(Millis(9), "b", &log)));
     scope.OnEmpty(count, &calls);
     while (!scope.empty()) stepped_.shard.RunTurn();
     EXPECT_EQ(calls, 0);
     stepped_.shard.RunTurn(0);
     EXPECT_EQ(calls, 1);
-    ASSERT_TRUE(scope.Spawn(Waits(Ms(5), "c", &log)));
+    ASSERT_TRUE(scope.Spawn(Waits(Millis(5), "c", &log)));
     stepped_.RunUntilIdle();
     EXPECT_EQ(calls, 1);
     scope.OnEmpty(count, &calls);  // nobody is left as it is
@@ -469,7 +429,7 @@ TEST_F(ScopeTest, SpawnSaysSoWhenThereIsNoMemoryForTheFrameOrTheChild) {
 // Scoped.
 
 Task<int> Body(Scope& scope, Log* log) {
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(20), "child", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(20), "child", log)));
   co_await Yield();
   log->push_back("body ends");
   co_return 7;
@@ -485,7 +445,7 @@ TEST_F(ScopeTest, ScopedGivesTheValueWhenTheChildrenAreDone) {
   Log log;
   Run([&] { return AwaitsScoped(&log); });
   EXPECT_EQ(log, (Log{"child starts", "body ends", "child ends", "joined"}));
-  EXPECT_EQ(Elapsed(), Ms(20));
+  EXPECT_EQ(Elapsed(), Millis(20));
 }
 
 Task<> AwaitsACapturingLambda(std::string* out) {
@@ -512,7 +472,7 @@ TEST_F(ScopeTest, ScopedKeepsACapturingLambdaForTheWholeTime) {
 }
 
 Task<> BodyThrows(Scope& scope, Nanos after, Log* log) {
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(100), "child", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(100), "child", log)));
   if (after > 0) {
     const Woken woken = co_await Sleep(after);
     (void)woken;
@@ -525,20 +485,18 @@ Task<> AwaitsAThrowingBody(Nanos after, Log* log) {
 }
 Task<> AwaitsAThrowingFunction(Log* log) {
   auto function = [log](Scope& scope) -> Task<> {  // no coroutine: it throws before there is a task
-    EXPECT_TRUE(scope.Spawn(Waits(Ms(100), "child", log)));
+    EXPECT_TRUE(scope.Spawn(Waits(Millis(100), "child", log)));
     throw std::runtime_error("body");
   };
   co_await Scoped(function);
 }
 
 TEST_F(ScopeTest, ABodyThatThrowsCancelsAndJoinsTheChildrenFirst) {
-  for (const Nanos after : {Nanos{0}, Ms(10)}) {
+  for (const Nanos after : {Nanos{0}, Millis(10)}) {
     Log log;
-    const Nanos begin = stepped_.clock.Now();
-    root_.done_calls = 0;
     Run([&] { return AwaitsAThrowingBody(after, &log); });
     EXPECT_EQ(log, (Log{"child starts", "child cancelled"}));
-    EXPECT_EQ(stepped_.clock.Now() - begin, after);
+    EXPECT_EQ(Elapsed(), after);
     EXPECT_EQ(Thrown(), "body");
   }
 }
@@ -552,7 +510,7 @@ TEST_F(ScopeTest, AFunctionThatThrowsBeforeThereIsATaskIsNoDifferent) {
 
 Task<int> BodyWithAThrowingChild(Scope& scope, Nanos after, Log* log) {
   EXPECT_TRUE(scope.Spawn(Throws(after, "child")));
-  const Woken woken = co_await Sleep(Ms(100));
+  const Woken woken = co_await Sleep(Millis(100));
   log->push_back(woken == Woken::kTimer ? "body slept" : "body cancelled");
   co_return 1;
 }
@@ -563,13 +521,11 @@ Task<> AwaitsAThrowingChild(Nanos after, Log* log) {
 }
 
 TEST_F(ScopeTest, AChildThatThrowsCancelsTheBodyOfScopedToo) {
-  for (const Nanos after : {Nanos{0}, Ms(10)}) {
+  for (const Nanos after : {Nanos{0}, Millis(10)}) {
     Log log;
-    const Nanos begin = stepped_.clock.Now();
-    root_.done_calls = 0;
     Run([&] { return AwaitsAThrowingChild(after, &log); });
     EXPECT_EQ(log, (Log{"body cancelled"}));
-    EXPECT_EQ(stepped_.clock.Now() - begin, after);
+    EXPECT_EQ(Elapsed(), after);
     EXPECT_EQ(Thrown(), "child");
   }
 }
@@ -586,7 +542,7 @@ Task<> AwaitsAWaitingBody(Nanos body, Nanos child, Log* log) {
 
 TEST_F(ScopeTest, CancellingReachesBodyAndChildrenWhileTheBodyWaits) {
   Log log;
-  Start([&] { return AwaitsAWaitingBody(Ms(100), Ms(200), &log); });
+  Start([&] { return AwaitsAWaitingBody(Millis(100), Millis(200), &log); });
   stepped_.shard.RunTurn(0);
   CancelRoot();
   stepped_.RunUntilIdle();
@@ -596,27 +552,24 @@ TEST_F(ScopeTest, CancellingReachesBodyAndChildrenWhileTheBodyWaits) {
 
 TEST_F(ScopeTest, CancellingReachesTheChildrenWhenTheBodyIsDone) {
   Log log;
-  CallTimer timer;
-  timer.call = [](void* scope) { static_cast<CancelScope*>(scope)->Cancel(); };
-  timer.argument = &root_.scope;
-  stepped_.shard.wheel().Arm(&timer, TimerKind::kFunction, (begin_ + Ms(50)) / kNanosPerMs);
-  Run([&] { return AwaitsAWaitingBody(Ms(5), Ms(200), &log); });
+  CancelRootAfter(Millis(50));
+  Run([&] { return AwaitsAWaitingBody(Millis(5), Millis(200), &log); });
   EXPECT_EQ(log, (Log{"child starts", "body starts", "body ends", "child cancelled", "joined"}));
-  EXPECT_EQ(Elapsed(), Ms(50));
+  EXPECT_EQ(Elapsed(), Millis(50));
 }
 
 TEST_F(ScopeTest, ScopedInACancelledTaskIsCancelledFromTheStart) {
   Log log;
   root_.scope.Cancel();
-  Run([&] { return AwaitsAWaitingBody(Ms(100), Ms(200), &log); });
+  Run([&] { return AwaitsAWaitingBody(Millis(100), Millis(200), &log); });
   EXPECT_EQ(log, (Log{"child starts", "body starts", "child cancelled", "body cancelled", "joined"}));
   EXPECT_EQ(Elapsed(), 0);
 }
 
 Task<> BodyCancelsItsChildren(Scope& scope, Log* log) {
-  EXPECT_TRUE(scope.Spawn(Waits(Ms(500), "child", log)));
+  EXPECT_TRUE(scope.Spawn(Waits(Millis(500), "child", log)));
   scope.Cancel();
-  co_await Waits(Ms(10), "body", log);
+  co_await Waits(Millis(10), "body", log);
 }
 Task<> AwaitsACancellingBody(Log* log) {
   auto body = [log](Scope& scope) { return BodyCancelsItsChildren(scope, log); };
@@ -627,11 +580,11 @@ TEST_F(ScopeTest, TheBodysOwnCancelLeavesTheBodyAlone) {
   Log log;
   Run([&] { return AwaitsACancellingBody(&log); });
   EXPECT_EQ(log, (Log{"child starts", "body starts", "child cancelled", "body ends"}));
-  EXPECT_EQ(Elapsed(), Ms(10));
+  EXPECT_EQ(Elapsed(), Millis(10));
 }
 
 Task<> ScopedUnderADeadline(Log* log, bool* expired) {
-  const Deadlined<void> result = co_await WithDeadline(Ms(30), AwaitsAWaitingBody(Ms(100), Ms(200), log));
+  const Deadlined<void> result = co_await WithDeadline(Millis(30), AwaitsAWaitingBody(Millis(100), Millis(200), log));
   *expired = result.expired();
 }
 
@@ -641,7 +594,7 @@ TEST_F(ScopeTest, ADeadlineAroundScopedReachesBodyAndChildren) {
   Run([&] { return ScopedUnderADeadline(&log, &expired); });
   EXPECT_TRUE(expired);
   EXPECT_EQ(log, (Log{"child starts", "body starts", "body cancelled", "child cancelled", "joined"}));
-  EXPECT_EQ(Elapsed(), Ms(30));
+  EXPECT_EQ(Elapsed(), Millis(30));
 }
 
 Task<> ScopedAgainAndAgain(int times, int* count) {

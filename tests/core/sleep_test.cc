@@ -13,8 +13,6 @@
 namespace mooring::core {
 namespace {
 
-constexpr Nanos Millis(int64_t ms) { return ms * kNanosPerMs; }
-
 struct Nap {
   bool over = false;
   Woken woken = Woken::kTimer;

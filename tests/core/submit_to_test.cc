@@ -22,8 +22,6 @@
 namespace mooring::core {
 namespace {
 
-constexpr Nanos Millis(int64_t ms) { return ms * kNanosPerMs; }
-
 // Counts how many of it live, but for those that were moved from, and knows on which shard the last one died.
 struct Tracked {
   explicit Tracked(int* count) : live(count) { ++*live; }

@@ -17,8 +17,6 @@
 namespace mooring::core {
 namespace {
 
-constexpr Nanos Millis(int64_t ms) { return ms * kNanosPerMs; }
-
 // Reports what it is told to, once, in the next Poll.
 class ScriptedPort final : public EventPort {
  public:

@@ -29,8 +29,11 @@ class TaskPromiseBase;
 
 // What every awaiter of a child has in common.
 struct TaskParent {
-  std::coroutine_handle<> continuation;
-  TaskPromiseBase* promise = nullptr;  // of the awaiting coroutine: the way up to the scope
+  std::coroutine_handle<> continuation;  // null: one of several children that are awaited at once (core/fan_out.h)
+  union {
+    TaskPromiseBase* promise = nullptr;  // of the awaiting coroutine: the way up to the scope
+    std::coroutine_handle<> (*ended)(TaskParent* self);  // of several, each with a scope: destroys the child; who goes on
+  };
   CancelScope* scope = nullptr;        // set where this await begins a scope of its own (WithDeadline)
   std::exception_ptr error;
   bool child_done = false;
@@ -79,6 +82,7 @@ class TaskPromiseBase {
       }
       parent->child_done = true;
       if (parent->starting) return std::noop_coroutine();  // the parent's await_suspend goes on by returning false
+      if (!parent->continuation) return parent->ended(parent);
       return parent->continuation;
     }
     void await_resume() noexcept {}
@@ -98,6 +102,8 @@ class TaskPromiseBase {
  private:
   template <class T>
   friend class Task;
+  template <class T>
+  friend class TaskBranch;
   static constexpr uintptr_t kRoot = 1, kService = 2, kTags = 7;
 
   uintptr_t link_ = 0;  // a TaskParent, a TaskRoot with kRoot, or the CancelScope of a connection with kService
@@ -116,6 +122,8 @@ inline CancelScope* TaskPromiseBase::scope() const {
 
 template <class T = void>
 class [[nodiscard]] Task;
+template <class T>
+class TaskBranch;
 
 namespace task_internal {
 
@@ -208,6 +216,7 @@ class [[nodiscard]] Task {
 
  private:
   friend promise_type;
+  friend class TaskBranch<T>;
   explicit Task(Handle handle) : handle_(handle) {}
   bool StartWith(uintptr_t link) {
     if (!handle_) return false;

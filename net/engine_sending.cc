@@ -35,6 +35,7 @@ bool Engine::Append(Connection& conn, std::string_view bytes) {
   Output* output = EnsureOutput(conn);
   if (output == nullptr) return false;
   LeaseQueue& queue = output->queue;
+  uint64_t block_bytes = bytes.size();
   if (!queue.empty()) {
     alloc::Lease& last = queue.back();
     alloc::Block* block = last.block();
@@ -46,13 +47,13 @@ bool Engine::Append(Connection& conn, std::string_view bytes) {
       last.Extend(fits);
       queue.Grown(fits);
       bytes.remove_prefix(fits);
+      block_bytes = std::max<uint64_t>(bytes.size(), std::min<uint64_t>(queue.bytes(), 16384));
     }
   }
   if (bytes.empty()) return true;
-  // Small answers begin small; a connection that goes on writing gets larger blocks.
-  const uint64_t queued = queue.bytes();
-  const uint64_t wanted = std::max<uint64_t>(bytes.size(), std::min<uint64_t>(queued, 16384));
-  alloc::Block* block = shard_->buffers().Acquire(static_cast<uint32_t>(wanted));
+  // Small answers begin small, also between leases, however much is queued; a connection that goes on copying gets
+  // larger blocks.
+  alloc::Block* block = shard_->buffers().Acquire(static_cast<uint32_t>(block_bytes));
   if (block == nullptr) return false;
   std::memcpy(block->data, bytes.data(), bytes.size());
   return queue.Push(&shard_->frames(), alloc::Lease(block, 0, static_cast<uint32_t>(bytes.size())));

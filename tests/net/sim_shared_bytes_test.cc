@@ -285,6 +285,29 @@ TEST_P(SimSharedBytes, WhatIsWrittenBehindThemIsNotWrittenIntoThem) {
   EXPECT_EQ(body.view(), "hello world");
 }
 
+// A frame's head before each body: what a slow peer has queued is heads of a few bytes, not blocks of 16 KB.
+TEST_P(SimSharedBytes, WhatIsCopiedBetweenThemStaysSmall) {
+  SimServer server(seed(), {.transport = transport()});
+  Book book;
+  auto* peer = server.ConnectNow(server.Listen(Callbacks<Listed>(&book)));
+  const SharedBytes body = SharedBytes::Copy(Pattern(500, 1));
+  alloc::Accounting& accounting = server.shard().accounting();
+  const uint64_t before = accounting.Bytes(Purpose::kBlocks);
+  std::string expected;
+  server.OnShard(0, [&](Engine&) {
+    Connection& conn = *book.by_number[0];
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_TRUE(conn.Write("head:"));
+      EXPECT_TRUE(conn.Write(body));
+      expected += "head:";
+      expected += body.view();
+    }
+  });
+  EXPECT_LE(accounting.Bytes(Purpose::kBlocks) - before, 100u * 256 + 3 * 4096);
+  server.world.RunFor(1000);
+  EXPECT_EQ(peer->received(), expected);
+}
+
 // The last reference to the block is the queue's own: only then could it be taken for a block to append to.
 TEST_P(SimSharedBytes, APartThatIsTheLastOfItsBlockIsNotAppendedTo) {
   SimServer server(seed(), {.transport = transport()});

@@ -129,11 +129,13 @@ class InstallTest(unittest.TestCase):
             programs.exchange(server.ports["line"], b"hello\n", b"OK\n")
 
     # Out of the tree, with folders like ours beside it, and with all warnings.
-    def build_with_pkg_config(self, compiler, *options):
+    def build_with_pkg_config(self, compiler, *options, names=None):
         if programs.missing(compiler, "pkg-config"):
             self.skipTest("%s is not installed" % programs.missing(compiler, "pkg-config"))
-        folder = self.folder("pkg-config-" + compiler)
+        folder = self.folder("pkg-config" + "".join(options) + compiler)
         for name, path in programs.examples().items():
+            if names is not None and name not in names:
+                continue
             with self.subTest(example=name):
                 source = shutil.copy(path, folder)
                 binary = os.path.join(folder, name)
@@ -148,6 +150,12 @@ class InstallTest(unittest.TestCase):
 
     def test_pkg_config_and_gcc(self):
         self.build_with_pkg_config("g++-12", "-O2")
+
+    # A program may be built with them though the archive is not, and has mimalloc.
+    def test_pkg_config_and_sanitizers(self):
+        for compiler in ["clang++-16", "g++-12"]:
+            self.build_with_pkg_config(compiler, "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+                                       names=["line"])
 
     def test_cmake(self):
         if programs.missing("cmake"):

@@ -388,6 +388,27 @@ TEST_F(BlockingTest, AnAnswerWakesAShardThatSleepsAndOnlyOnce) {
   shard().SetPort(&stepped_->port);
 }
 
+TEST_F(BlockingTest, AnAnswerThatComesJustBeforeTheSleepIsNotSleptOver) {
+  struct Late final : Shard::TurnEnd {
+    explicit Late(HandRunner* of) : runner(of) {}
+    bool OnTurnEnd() override {
+      if (!runner->jobs.empty()) runner->Run();
+      return false;
+    }
+    void OnServiceDone(CancelScope*, std::exception_ptr) override {}
+    void OnCancelWait(void*) override {}
+    bool OnTrim() override { return false; }
+    HandRunner* const runner;
+  } late(&runner_);
+  shard().SetTurnEnd(&late);
+  Start();
+  shard().RunTurn();
+  EXPECT_EQ(stepped_->port.waits.back(), 0);
+  EXPECT_EQ(stepped_->port.wakes(), 0) << "awake, so nobody needs to wake it";
+  shard().RunTurn();
+  EXPECT_TRUE(report_.over);
+}
+
 TEST_F(BlockingTest, AnswersComeInTheirOrder) {
   std::vector<int> order;
   std::vector<std::unique_ptr<TestRoot>> roots;

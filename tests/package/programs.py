@@ -19,8 +19,6 @@ SAID = {
     "echo": (b"hello\n", b"hello\n"),
     "chat": (b"ada\n/join lobby\nhello\n", b"* you are in lobby\nada: hello\n"),
     "kv": (b"*3\r\n$3\r\nset\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\n", b"+OK\r\n$5\r\nhello\r\n"),
-    "chat": (b"ada\n/join lobby\n", b"* you are in lobby\n"),
-    "kv": (b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"),
 }
 
 # What pkg-config knows of and an example needs beside the library.

@@ -31,16 +31,14 @@ class CancelScope {
   bool cancelled() const { return (state_ & kCancelled) != 0; }
   void Cancel();
 
-  // What is waited for from now on; the last one said counts. Every wait says one of these when it begins (Clear, when it
-  // cannot be cancelled), so that Cancel never reaches what was waited for before.
+  // What is waited for from now on; the last one said counts.
   void WaitAt(WaitPoint* point) { Set(point, kPoint); }
-  void WaitAtReader(void* connection) { Set(connection, kReader); }
-  void WaitAtWriter(void* connection) { Set(connection, kWriter); }
+  void WaitAtConnection(void* connection) { Set(connection, kConnection); }
   void EnterInner(CancelScope* inner) { Set(inner, kInner); }
   void Clear() { state_ &= kCancelled; }
 
  private:
-  static constexpr uintptr_t kCancelled = 1, kKinds = 6, kPoint = 0, kReader = 2, kInner = 4, kWriter = 6;
+  static constexpr uintptr_t kCancelled = 1, kKinds = 6, kPoint = 0, kConnection = 2, kInner = 4;
   void Set(void* pointer, uintptr_t kind) {
     state_ = reinterpret_cast<uintptr_t>(pointer) | kind | (state_ & kCancelled);
   }

@@ -175,8 +175,7 @@ void CancelScope::Cancel() {
   if (pointer == nullptr) return;
   switch (state & kKinds) {
     case kPoint: static_cast<WaitPoint*>(pointer)->cancel(static_cast<WaitPoint*>(pointer)); return;
-    case kReader: Shard::Current()->turn_end()->OnCancelRead(pointer); return;
-    case kWriter: Shard::Current()->turn_end()->OnCancelWritable(pointer); return;
+    case kConnection: Shard::Current()->turn_end()->OnCancelWait(pointer); return;
     case kInner: static_cast<CancelScope*>(pointer)->Cancel(); return;
   }
 }

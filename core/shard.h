@@ -72,10 +72,8 @@ class Shard final : private EventPort::Sleeper {
     virtual bool OnTurnEnd() = 0;
     // The root task of a connection is done; `error` when it threw.
     virtual void OnServiceDone(CancelScope* scope, std::exception_ptr error) = 0;
-    // Completes the wait of a task for input, or for room to write, on a connection with "cancelled", through the run
-    // queue. They may be two tasks' waits: each alone.
-    virtual void OnCancelRead(void* connection) = 0;
-    virtual void OnCancelWritable(void* connection) = 0;
+    // Completes the wait of a task on a connection with "cancelled", through the run queue.
+    virtual void OnCancelWait(void* connection) = 0;
     // Gives memory back that nothing uses; true when some waits for the next call.
     virtual bool OnTrim() = 0;
 

@@ -274,11 +274,11 @@ void Engine::OnServiceDone(core::CancelScope* scope, std::exception_ptr error) {
   MarkDirty(conn);  // it may have been the last thing that held the slot
 }
 
-void Engine::OnCancelRead(void* connection) {
-  Reader::Fail(*static_cast<Connection*>(connection), ReadReason::kCancelled);
+void Engine::OnCancelWait(void* connection) {
+  auto& conn = *static_cast<Connection*>(connection);
+  Reader::Fail(conn, ReadReason::kCancelled);
+  Reader::FailWriter(conn);
 }
-
-void Engine::OnCancelWritable(void* connection) { Reader::FailWriter(*static_cast<Connection*>(connection)); }
 
 // Failures of the peer.
 

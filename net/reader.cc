@@ -64,7 +64,7 @@ ReadResult Reader::Take(Connection& conn) {
 void Reader::Suspend(Connection& conn, std::coroutine_handle<> task, core::CancelScope* scope) {
   assert(conn.waiter_or_handler_ == nullptr && "one read at a time, and not where New has made a handler");
   conn.waiter_or_handler_ = task.address();
-  scope->WaitAtReader(&conn);
+  scope->WaitAtConnection(&conn);
   conn.Unset(Connection::kNoReader);
   if (scope->cancelled()) return Fail(conn, ReadReason::kCancelled);
   if (conn.state_ != Connection::State::kOpen) return Fail(conn, ReasonOf(conn));
@@ -258,7 +258,7 @@ void ReadAwaiter::Suspend(std::coroutine_handle<> task, core::CancelScope* scope
 ReadResult ReadAwaiter::await_resume() { return Reader::Take(*conn()); }
 
 void WritableAwaiter::Suspend(std::coroutine_handle<> task, core::CancelScope* scope) {
-  scope->WaitAtWriter(conn_);
+  scope->WaitAtConnection(conn_);
   conn_->writer_ = task;
   if (scope->cancelled() || !conn_->open()) Reader::FailWriter(*conn_);
 }

@@ -29,15 +29,13 @@ class Above final : public Shard::TurnEnd {
     return more;
   }
   void OnServiceDone(CancelScope*, std::exception_ptr) override {}
-  void OnCancelRead(void* connection) override { cancelled_read = connection; }
-  void OnCancelWritable(void* connection) override { cancelled_writable = connection; }
+  void OnCancelWait(void* connection) override { cancelled = connection; }
   bool OnTrim() override {
     ++trims;
     return trims < trims_wanted;
   }
   bool more = false;
-  void* cancelled_read = nullptr;
-  void* cancelled_writable = nullptr;
+  void* cancelled = nullptr;
   int trims = 0;
   int trims_wanted = 0;
 
@@ -328,19 +326,11 @@ TEST(Shard, CancellingAConnectionsWaitAsksTheLayerAbove) {
   CancelScope outer;
   CancelScope inner;
   outer.EnterInner(&inner);
-  inner.WaitAtReader(&connection);
+  inner.WaitAtConnection(&connection);
   Shard::Enter enter(&stepped.shard);
   outer.Cancel();
-  EXPECT_EQ(above.cancelled_read, &connection);
-  EXPECT_EQ(above.cancelled_writable, nullptr);
+  EXPECT_EQ(above.cancelled, &connection);
   EXPECT_TRUE(inner.cancelled());
-
-  CancelScope writing;
-  alignas(8) char other[8];
-  writing.WaitAtWriter(&other);
-  writing.Cancel();
-  EXPECT_EQ(above.cancelled_read, &connection);
-  EXPECT_EQ(above.cancelled_writable, &other);
 }
 
 TEST(Shard, StopEndsRunFromInsideATurn) {

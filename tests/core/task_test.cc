@@ -299,8 +299,7 @@ class ServiceEnd final : public Shard::TurnEnd {
     scopes.push_back(scope);
     errors.push_back(std::move(error));
   }
-  void OnCancelRead(void*) override {}
-  void OnCancelWritable(void*) override {}
+  void OnCancelWait(void*) override {}
   bool OnTrim() override { return false; }
   std::vector<CancelScope*> scopes;
   std::vector<std::exception_ptr> errors;

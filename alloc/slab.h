@@ -98,6 +98,9 @@ class Slab {
     return std::launder(static_cast<T*>(regions_.At(slot)));
   }
 
+  // Whether there is an object at an address where one was: it, or a later one in its slot. REQUIRES: from this slab.
+  bool LiveAt(const T* object) const { return regions_.Live(regions_.SlotOf(object)); }
+
   // Calls f(T*) for every live object by rising slot. `f` may release the one it was given or any other; objects
   // acquired meanwhile may be visited or not.
   template <class F>

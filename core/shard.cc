@@ -175,7 +175,7 @@ void CancelScope::Cancel() {
   if (pointer == nullptr) return;
   switch (state & kKinds) {
     case kPoint: static_cast<WaitPoint*>(pointer)->cancel(static_cast<WaitPoint*>(pointer)); return;
-    case kConnection: Shard::Current()->turn_end()->OnCancelWait(pointer); return;
+    case kConnection: Shard::Current()->turn_end()->OnCancelWait(pointer, this); return;
     case kInner: static_cast<CancelScope*>(pointer)->Cancel(); return;
   }
 }

@@ -72,8 +72,9 @@ class Shard final : private EventPort::Sleeper {
     virtual bool OnTurnEnd() = 0;
     // The root task of a connection is done; `error` when it threw.
     virtual void OnServiceDone(CancelScope* scope, std::exception_ptr error) = 0;
-    // Completes the wait of a task on a connection with "cancelled", through the run queue.
-    virtual void OnCancelWait(void* connection) = 0;
+    // Completes a wait on a connection with "cancelled", through the run queue. Nothing where no task waits there in this
+    // very scope: the wait may be over, and the connection, or all that is left is its memory.
+    virtual void OnCancelWait(void* connection, const CancelScope* scope) = 0;
     // Gives memory back that nothing uses; true when some waits for the next call.
     virtual bool OnTrim() = 0;
 

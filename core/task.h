@@ -120,6 +120,11 @@ inline CancelScope* TaskPromiseBase::scope() const {
   }
 }
 
+// The innermost scope of a task that waits. REQUIRES: the handle is a Task's; all of them have this base at the same place.
+inline CancelScope* ScopeOf(std::coroutine_handle<> task) {
+  return std::coroutine_handle<TaskPromiseBase>::from_address(task.address()).promise().scope();
+}
+
 template <class T = void>
 class [[nodiscard]] Task;
 template <class T>
@@ -233,6 +238,7 @@ namespace task_internal {
 
 template <class T>
 Task<T> Promise<T>::get_return_object() noexcept {
+  static_assert(alignof(Promise) == alignof(TaskPromiseBase), "ScopeOf finds the promise behind any handle");
   return Task<T>(std::coroutine_handle<Promise>::from_promise(*this));
 }
 template <class T>

@@ -13,6 +13,7 @@
 #ifndef MOORING_NET_CONNECTION_H_
 #define MOORING_NET_CONNECTION_H_
 
+#include <concepts>
 #include <coroutine>
 #include <cstdint>
 #include <new>
@@ -143,6 +144,7 @@ class Connection {
     kStarted = 1u << 24,        // OnClose is owed
     kOpened = 1u << 25,         // OnOpen was called
     kMember = 1u << 26,         // of a ConnectionSet
+    kWriterResuming = 1u << 27,  // the waiting writer is in the run queue
   };
   bool Has(uint32_t flags) const { return (flags_ & flags) != 0; }
   void Set(uint32_t flags) { flags_ |= flags; }
@@ -181,7 +183,7 @@ class [[nodiscard]] ReadAwaiter {
   ReadAwaiter(Connection* conn, bool ready) : conn_(reinterpret_cast<uintptr_t>(conn) | (ready ? 1 : 0)) {}
   // A cancelled scope is known only here, so it is here that a result which is there already ends the wait.
   bool await_ready() const noexcept { return false; }
-  template <class P>
+  template <std::derived_from<core::TaskPromiseBase> P>
   bool await_suspend(std::coroutine_handle<P> task) {
     core::CancelScope* scope = task.promise().scope();
     if ((conn_ & 1) != 0 && !scope->cancelled()) return false;
@@ -201,7 +203,7 @@ class [[nodiscard]] WritableAwaiter {
  public:
   explicit WritableAwaiter(Connection* conn) : conn_(conn) {}
   bool await_ready() const noexcept { return false; }
-  template <class P>
+  template <std::derived_from<core::TaskPromiseBase> P>
   bool await_suspend(std::coroutine_handle<P> task) {
     core::CancelScope* scope = task.promise().scope();
     if (await_resume() && !scope->cancelled()) return false;

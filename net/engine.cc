@@ -244,7 +244,8 @@ void Engine::OnReleased(ConnId id) {
 }
 
 void Engine::MaybeRelease(Connection& conn) {
-  constexpr uint32_t kHeld = Connection::kDirty | Connection::kTask | Connection::kResuming;
+  constexpr uint32_t kHeld =
+      Connection::kDirty | Connection::kTask | Connection::kResuming | Connection::kWriterResuming;
   if (!conn.Has(Connection::kClosedTold) || conn.Has(kHeld)) return;
   if (conn.Has(Connection::kOwnHandler)) delete conn.own_handler();
   DropInput(conn);
@@ -274,10 +275,12 @@ void Engine::OnServiceDone(core::CancelScope* scope, std::exception_ptr error) {
   MarkDirty(conn);  // it may have been the last thing that held the slot
 }
 
-void Engine::OnCancelWait(void* connection) {
+// Somebody may read a connection that is not its own task: its scope still names the connection when the read is over,
+// and another task may be the one that waits there.
+void Engine::OnCancelWait(void* connection, const core::CancelScope* scope) {
   auto& conn = *static_cast<Connection*>(connection);
-  Reader::Fail(conn, ReadReason::kCancelled);
-  Reader::FailWriter(conn);
+  if (!connections_.LiveAt(&conn)) return;
+  Reader::CancelWaits(conn, scope);
 }
 
 // Failures of the peer.

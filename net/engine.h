@@ -170,7 +170,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   // Shard::TurnEnd
   bool OnTurnEnd() override;
   void OnServiceDone(core::CancelScope* scope, std::exception_ptr error) override;
-  void OnCancelWait(void* connection) override;
+  void OnCancelWait(void* connection, const core::CancelScope* scope) override;
   bool OnTrim() override;
 
   // engine.cc: opening, settling, ending

@@ -45,7 +45,7 @@ const char* Engine::Validate(const Connection& conn) const {
   } else if (conn.Has(Connection::kAboveHigh) && conn.state_ == State::kOpen) {
     return "over the high watermark with nothing queued";
   }
-  if (conn.writer_ && (!conn.Has(Connection::kAboveHigh) || conn.state_ != State::kOpen)) {
+  if (conn.writer_ && !conn.Has(Connection::kWriterResuming) && (!conn.Has(Connection::kAboveHigh) || conn.state_ != State::kOpen)) {
     return "a task waits for a queue that has room";
   }
 
@@ -83,7 +83,9 @@ const char* Engine::Validate(const Connection& conn) const {
       if (conn.timer_.armed()) return "a timer of a connection that is leaving";
       break;
     case State::kReleased:
-      if (!conn.Has(Connection::kTask | Connection::kResuming)) return "nothing holds a slot that is still taken";
+      if (!conn.Has(Connection::kTask | Connection::kResuming | Connection::kWriterResuming)) {
+        return "nothing holds a slot that is still taken";
+      }
       break;
   }
   return nullptr;

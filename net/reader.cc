@@ -243,11 +243,29 @@ void Reader::Fail(Connection& conn, ReadReason reason) {
 }
 
 void Reader::ResumeWriter(Connection& conn) {
-  if (conn.writer_) std::exchange(conn.writer_, nullptr).resume();
+  if (conn.writer_ && !conn.Has(Connection::kWriterResuming)) std::exchange(conn.writer_, nullptr).resume();
 }
 
 void Reader::FailWriter(Connection& conn) {
-  if (conn.writer_) Engine::Current()->shard_->MakeRunnable(std::exchange(conn.writer_, nullptr));
+  if (!conn.writer_ || conn.Has(Connection::kWriterResuming)) return;
+  conn.Set(Connection::kWriterResuming);
+  Engine::Current()->shard_->MakeRunnable(
+      [](void* argument) {
+        auto& due = *static_cast<Connection*>(argument);
+        due.Unset(Connection::kWriterResuming);
+        Engine::Current()->MarkDirty(due);  // it may be gone after this
+        std::exchange(due.writer_, nullptr).resume();
+      },
+      &conn);
+}
+
+void Reader::CancelWaits(Connection& conn, const core::CancelScope* scope) {
+  const bool task = conn.Has(Connection::kTask);
+  if (task && !conn.Has(Connection::kNoReader) && conn.waiter_or_handler_ != nullptr &&
+      core::ScopeOf(std::coroutine_handle<>::from_address(conn.waiter_or_handler_)) == scope) {
+    Fail(conn, ReadReason::kCancelled);
+  }
+  if (conn.writer_ && core::ScopeOf(conn.writer_) == scope) FailWriter(conn);
 }
 
 // The awaiters.

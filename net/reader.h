@@ -34,6 +34,8 @@ class Reader {
   // Ends a waiting read with `reason`, through the run queue. Nothing when no task waits in one.
   static void Fail(Connection& conn, ReadReason reason);
   static void FailWriter(Connection& conn);
+  // The same with `cancelled` for whoever waits in this scope.
+  static void CancelWaits(Connection& conn, const core::CancelScope* scope);
   static void ResumeWriter(Connection& conn);
 
   static bool Begun(const Connection& conn) { return conn.input_ != nullptr && !conn.input_->current.empty(); }

@@ -29,7 +29,7 @@ class Above final : public Shard::TurnEnd {
     return more;
   }
   void OnServiceDone(CancelScope*, std::exception_ptr) override {}
-  void OnCancelWait(void* connection) override { cancelled = connection; }
+  void OnCancelWait(void* connection, const CancelScope*) override { cancelled = connection; }
   bool OnTrim() override {
     ++trims;
     return trims < trims_wanted;

@@ -299,7 +299,7 @@ class ServiceEnd final : public Shard::TurnEnd {
     scopes.push_back(scope);
     errors.push_back(std::move(error));
   }
-  void OnCancelWait(void*) override {}
+  void OnCancelWait(void*, const CancelScope*) override {}
   bool OnTrim() override { return false; }
   std::vector<CancelScope*> scopes;
   std::vector<std::exception_ptr> errors;

@@ -10,6 +10,7 @@
 #include "net/address.h"
 #include "server/echo.h"
 #include "server/line.h"
+#include "tests/core/test_root.h"
 #include "tests/net/sim_server.h"
 
 namespace mooring::net {
@@ -134,6 +135,90 @@ TEST_P(SimServices, AReadThatWasCancelledLosesNoByte) {
   peer->Send("st\nsecond\n");
   server.world.RunFor(10);
   EXPECT_EQ(got, (std::vector<std::string>{"none", "first", "second"}));
+}
+
+core::Task<> WaitForRoom(Connection* conn, std::string* log) {
+  const bool room = co_await conn->Writable();
+  *log += room ? "room" : "none";
+}
+
+TEST_P(SimServices, CancellingOneTaskLeavesWhoElseWaitsOnTheConnection) {
+  SimServer server(seed());
+  Connection* served = nullptr;
+  std::string got;
+  const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
+    served = &conn;
+    conn.Write(Pattern(3'000'000));
+    auto line = co_await conn.ReadLine();
+    got = line ? std::string(*line) : "failed";
+  }));
+  auto* peer = server.Connect(at);
+  peer->Stall();
+  server.world.RunUntilIdle();
+  ASSERT_NE(served, nullptr);
+  std::string log;
+  core::TestRoot other;
+  server.OnShard(0, [&](Engine&) { ASSERT_TRUE(WaitForRoom(served, &log).Start(&other)); });
+  server.world.RunUntilIdle();
+  ASSERT_EQ(log, "") << "this test needs a queue above its high watermark";
+  server.OnShard(0, [&](Engine&) { other.scope.Cancel(); });
+  server.world.RunUntilIdle();
+  EXPECT_EQ(log, "none");
+  EXPECT_EQ(got, "") << "the read of the connection's own task goes on";
+  peer->Reset();
+  server.world.RunFor(1000);
+  EXPECT_EQ(got, "failed");
+}
+
+core::Task<> ReadThenWaitElsewhere(Connection* conn, std::string* got, std::coroutine_handle<>* elsewhere) {
+  struct Elsewhere {
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> task) { *where = task; }
+    void await_resume() const {}
+    std::coroutine_handle<>* where;
+  };
+  auto line = co_await conn->ReadLine();
+  *got = line ? std::string(*line) : "failed";
+  co_await Elsewhere{elsewhere};
+}
+
+TEST_P(SimServices, AScopeThatReadFromAConnectionDoesNotTouchTheNextOneInItsSlot) {
+  SimServer server(seed());
+  Connection* idle = nullptr;
+  std::vector<std::string> lines;
+  const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
+    if (idle == nullptr) {
+      idle = &conn;
+      co_await core::Sleep(kNanosPerSecond);
+      co_return;
+    }
+    EXPECT_EQ(&conn, idle) << "this test needs the same slot again";
+    auto line = co_await conn.ReadLine();
+    lines.push_back(line ? std::string(*line) : "failed");
+  }));
+  auto* first = server.ConnectNow(at);
+  ASSERT_NE(idle, nullptr);
+  first->CloseOnEof();
+  std::string got;
+  std::coroutine_handle<> elsewhere;
+  core::TestRoot other;
+  server.OnShard(0, [&](Engine&) { ASSERT_TRUE(ReadThenWaitElsewhere(idle, &got, &elsewhere).Start(&other)); });
+  first->Send("hello\n");
+  server.world.RunFor(2000);
+  ASSERT_EQ(got, "hello");
+  ASSERT_EQ(server.live(), 0u);
+  server.OnShard(0, [&](Engine&) { other.scope.Cancel(); });  // of a connection that is gone
+  auto* second = server.ConnectNow(at);
+  core::CancelScope again;
+  server.OnShard(0, [&](Engine&) {
+    again.WaitAtConnection(idle);
+    again.Cancel();
+  });
+  second->Send("line\n");
+  server.world.RunUntilIdle();
+  EXPECT_EQ(lines, std::vector<std::string>{"line"});
+  server.OnShard(0, [&](Engine&) { elsewhere.resume(); });
+  EXPECT_EQ(other.done_calls, 1);
 }
 
 TEST_P(SimServices, AViewOutlivesTheResetWhileItsTaskIsElsewhere) {

@@ -31,7 +31,8 @@ class CancelScope {
   bool cancelled() const { return (state_ & kCancelled) != 0; }
   void Cancel();
 
-  // What is waited for from now on; the last one said counts.
+  // What is waited for from now on; the last one said counts. Every wait at a point says Clear when it is over, or when it
+  // begins and cannot be cancelled. A wait on a connection need not: who waits there is compared with the scope.
   void WaitAt(WaitPoint* point) { Set(point, kPoint); }
   void WaitAtConnection(void* connection) { Set(connection, kConnection); }
   void EnterInner(CancelScope* inner) { Set(inner, kInner); }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/scope.h"
 #include "core/sleep.h"
 #include "net/address.h"
 #include "server/echo.h"
@@ -219,6 +220,39 @@ TEST_P(SimServices, AScopeThatReadFromAConnectionDoesNotTouchTheNextOneInItsSlot
   EXPECT_EQ(lines, std::vector<std::string>{"line"});
   server.OnShard(0, [&](Engine&) { elsewhere.resume(); });
   EXPECT_EQ(other.done_calls, 1);
+}
+
+// Two tasks of one connection: the one reads, with a deadline, and the other waits for room to write.
+core::Task<> ReadsTwice(Connection* conn, std::vector<std::string>* got) {
+  for (int i = 0; i < 2; ++i) {
+    auto line = co_await core::WithDeadline(100 * kNanosPerMs, OneLine(conn));
+    got->push_back(*line);
+  }
+}
+core::Task<> WaitsForRoom(Connection* conn, std::vector<std::string>* got) {
+  conn->Write(std::string(3'000'000, 'x'));
+  const bool room = co_await conn->Writable();
+  got->push_back(room ? "room" : "cancelled");
+}
+
+TEST_P(SimServices, CancellingTheReaderLeavesTheOneWhoWaitsForRoomAlone) {
+  SimServer server(seed());
+  std::vector<std::string> got;
+  const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
+    auto both = [&](core::Scope& scope) -> core::Task<> {
+      EXPECT_TRUE(scope.Spawn(WaitsForRoom(&conn, &got)));
+      co_await ReadsTwice(&conn, &got);
+    };
+    co_await core::Scoped(both);
+    got.push_back("joined");
+  }));
+  auto* peer = server.Connect(at);
+  peer->Stall();
+  server.world.RunFor(250);
+  EXPECT_EQ(got, (std::vector<std::string>{"none", "none"}));
+  peer->Resume();
+  server.world.RunFor(1000);
+  EXPECT_EQ(got, (std::vector<std::string>{"none", "none", "room", "joined"}));
 }
 
 TEST_P(SimServices, AViewOutlivesTheResetWhileItsTaskIsElsewhere) {

@@ -4,8 +4,8 @@
 #
 #   follow_includes.py ROOT OUT [NAME PATH]...     NAME as in #include "NAME"; PATH is where it lies
 #
-# server/mooring.h becomes OUT/mooring/mooring.h, core/task.h becomes OUT/mooring/core/task.h, and so say the includes in
-# them: a program may have folders called core and net of its own.
+# server/mooring.h becomes OUT/mooring/mooring.h, core/task.h becomes OUT/mooring/core/task.h, and so say the includes
+# in them: a program may have folders called core and net of its own.
 import os
 import re
 import sys
@@ -36,7 +36,7 @@ def main():
             included = match.group(2)
             if included not in paths:
                 if included.split("/")[0] in own_folders or "/" not in included:
-                    sys.exit('public headers: %s includes "%s", which is not a header of any dependency' % (name, included))
+                    sys.exit('public headers: %s includes "%s", which no dependency has' % (name, included))
                 return match.group(0)
             if included not in seen:
                 seen.add(included)

@@ -78,7 +78,7 @@ class Inline final : public JobRunner, public Shard::TurnEnd, public EventPort {
     return false;
   }
   void OnServiceDone(CancelScope*, std::exception_ptr) override {}
-  void OnCancelWait(void*) override {}
+  void OnCancelWait(void*, const CancelScope*) override {}
   bool OnTrim() override { return false; }
   void Poll(Nanos, Sleeper* sleeper) override { sleeper->OnAwake(); }
   int Watch(int, uint32_t, Watcher*) override { return -1; }

@@ -396,7 +396,7 @@ TEST_F(BlockingTest, AnAnswerThatComesJustBeforeTheSleepIsNotSleptOver) {
       return false;
     }
     void OnServiceDone(CancelScope*, std::exception_ptr) override {}
-    void OnCancelWait(void*) override {}
+    void OnCancelWait(void*, const CancelScope*) override {}
     bool OnTrim() override { return false; }
     HandRunner* const runner;
   } late(&runner_);

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <cassert>
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -30,6 +31,11 @@ BlockingPool::BlockingPool(const Options& options) : options_(WithCpus(options))
 }
 
 BlockingPool::~BlockingPool() {
+  End(0);
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool BlockingPool::End(Nanos patience) {
   Job* job;
   {
     const std::lock_guard lock(mutex_);
@@ -43,7 +49,8 @@ BlockingPool::~BlockingPool() {
     job->drop(job);
     job = next;
   }
-  for (std::thread& thread : threads_) thread.join();
+  std::unique_lock lock(mutex_);
+  return idle_.wait_for(lock, std::chrono::nanoseconds(patience), [this] { return counts_.busy == 0; });
 }
 
 bool BlockingPool::Submit(Job* job) {
@@ -99,6 +106,7 @@ void BlockingPool::Main(uint32_t number) {
     job->run(job);
     lock.lock();
     --counts_.busy;
+    if (ending_) idle_.notify_all();
   }
 }
 

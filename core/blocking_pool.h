@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/clock.h"
 #include "core/job_runner.h"
 
 namespace mooring::core {
@@ -42,7 +43,11 @@ class BlockingPool final : public JobRunner {
 
   BlockingPool() : BlockingPool(Options()) {}
   explicit BlockingPool(const Options& options);
-  ~BlockingPool() override;  // drops what waits, then waits for what runs
+  ~BlockingPool() override;  // End, and then waits for what runs however long it does
+
+  // Takes no more jobs, drops those that wait, and waits for those that run, at most so long. False when some run on:
+  // nothing ends a thread that sleeps in somebody else's call, so who cannot wait leaves by _exit(2).
+  bool End(Nanos patience);
 
   // False when `queue_max` wait, or when there is no thread and none can be started.
   bool Submit(Job* job) override;
@@ -55,6 +60,7 @@ class BlockingPool final : public JobRunner {
   const Options options_;
   mutable std::mutex mutex_;
   std::condition_variable work_;
+  std::condition_variable idle_;  // told while the pool ends
   Job* first_ = nullptr;  // in the order they came
   Job* last_ = nullptr;
   bool ending_ = false;

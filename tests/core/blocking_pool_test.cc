@@ -134,6 +134,25 @@ TEST(BlockingPool, ItsEndDropsWhatWaitsAndWaitsForWhatRuns) {
   EXPECT_FALSE(runs.dropped);
 }
 
+TEST(BlockingPool, ItsEndSaysWhenSomeRunOnAndTakesNoMore) {
+  BlockingPool pool({.threads = 1});
+  std::latch hold{1}, begun{1};
+  Errand runs([&] {
+    begun.count_down();
+    hold.wait();
+  });
+  Errand waits([] { FAIL() << "run after the pool's end began"; });
+  ASSERT_TRUE(pool.Submit(&runs));
+  begun.wait();
+  ASSERT_TRUE(pool.Submit(&waits));
+  EXPECT_FALSE(pool.End(kNanosPerMs));
+  EXPECT_TRUE(waits.dropped);
+  Errand late([] { FAIL(); });
+  EXPECT_FALSE(pool.Submit(&late));
+  hold.count_down();
+  EXPECT_TRUE(pool.End(3600 * kNanosPerSecond));
+}
+
 TEST(BlockingPool, ThreadsHaveANameNoSignalsAndAllCpusOfTheProcess) {
   const auto allowed = AllowedCpus();
   ASSERT_TRUE(allowed.ok());

@@ -18,6 +18,7 @@
 #include "core/sleep.h"
 #include "core/submit_to.h"
 #include "core/task.h"
+#include "core/wait_fd.h"
 #include "net/close_cause.h"
 #include "net/connection.h"
 #include "net/connection_set.h"
@@ -52,12 +53,17 @@ using alloc::SharedBytes;
 // Time and control on a shard.
 using core::Blocked;
 using core::Blocking;
+using core::FdEnd;
+using core::FdResult;
 using core::JobEnd;
 using core::Nanos;
 using core::Scope;
 using core::Scoped;
 using core::Sleep;
 using core::Task;
+using core::WaitFd;
+using core::WaitReadable;
+using core::WaitWritable;
 using core::WithDeadline;
 using core::Woken;
 

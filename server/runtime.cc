@@ -366,7 +366,11 @@ void Runtime::StopAll() {
   for (DataShard& data : shards_) {
     if (data.thread != nullptr) data.thread->AwaitStopped();
   }
-  blocking_.reset();  // waits for the jobs that run
+  if (blocking_ != nullptr && !blocking_->End(kSecondDeadlineMs * core::kNanosPerMs)) {
+    std::fprintf(stderr, "%s: a job that blocks has not ended; ending without it\n", program_.name.c_str());
+    _exit(exit_code_ == kExitFinished ? kExitCut : exit_code_);
+  }
+  blocking_.reset();
   for (DataShard& data : shards_) {
     if (data.thread != nullptr) data.thread->Join();
   }

@@ -30,7 +30,7 @@ std::string Pattern(size_t bytes, uint64_t from) {
 }
 
 // Connections by number, in the order in which they came, over all shards; null once they are gone.
-struct Book {
+struct Book {  // outlives its server
   std::vector<Connection*> by_number;
   std::vector<uint32_t> shard;
 };
@@ -68,8 +68,8 @@ TEST_P(SimSharedBytes, EveryPeerGetsEveryByteInOrderWhateverHappensToTheOthers) 
   std::vector<SharedBytes> bodies;
   std::vector<std::string> pristine;
   {
-    SimServer server(seed(), {.transport = transport(), .slots = kConnections + 50});
     Book book;
+    SimServer server(seed(), {.transport = transport(), .slots = kConnections + 50});
     const std::string at = server.Listen(Callbacks<Listed>(&book));
     std::vector<sim::SimPeer*> peers;
     while (peers.size() < kConnections) peers.push_back(server.ConnectNow(at));
@@ -164,8 +164,8 @@ TEST_P(SimSharedBytes, ABodyThatAThousandConnectionsHaveQueuedExistsOnce) {
   constexpr uint32_t kConnections = 1000;
   constexpr uint32_t kReaders = 30;
   constexpr uint32_t kBytes = 300'000;
-  SimServer server(seed(), {.transport = transport(), .slots = kConnections + 50});
   Book book;
+  SimServer server(seed(), {.transport = transport(), .slots = kConnections + 50});
   const std::string at = server.Listen(Callbacks<Listed>(&book));
   std::vector<sim::SimPeer*> peers;
   while (peers.size() < kConnections) peers.push_back(server.ConnectNow(at));
@@ -202,8 +202,8 @@ TEST_P(SimSharedBytes, ABodyThatAThousandConnectionsHaveQueuedExistsOnce) {
 
 TEST_P(SimSharedBytes, OneBodyOnFourShards) {
   constexpr size_t kShards = 4;
-  SimServer server(seed(), {.shards = kShards, .transport = transport()});
   Book book;
+  SimServer server(seed(), {.shards = kShards, .transport = transport()});
   const std::string at = server.Listen(Callbacks<Listed>(&book));
   std::vector<sim::SimPeer*> peers;
   while (peers.size() < 100) peers.push_back(server.ConnectNow(at));
@@ -232,8 +232,8 @@ TEST_P(SimSharedBytes, OneBodyOnFourShards) {
 
 // The rules of Write(Lease).
 TEST_P(SimSharedBytes, KeepToWatermarksTheHardCapAndTheEnd) {
-  SimServer server(seed(), {.transport = transport()});
   Book book;
+  SimServer server(seed(), {.transport = transport()});
   const std::string at = server.Listen(Callbacks<Listed>(&book), {.queue_cap_bytes = 200'000, .drop_when_full = true});
   const std::string closing = server.Listen(Callbacks<Listed>(&book), {.queue_cap_bytes = 1000});
   auto* peer = server.ConnectNow(at);
@@ -267,8 +267,8 @@ TEST_P(SimSharedBytes, KeepToWatermarksTheHardCapAndTheEnd) {
 }
 
 TEST_P(SimSharedBytes, WhatIsWrittenBehindThemIsNotWrittenIntoThem) {
-  SimServer server(seed(), {.transport = transport()});
   Book book;
+  SimServer server(seed(), {.transport = transport()});
   auto* peer = server.ConnectNow(server.Listen(Callbacks<Listed>(&book)));
   const SharedBytes body = SharedBytes::Copy("hello world");
   server.OnShard(0, [&](Engine& engine) {
@@ -287,8 +287,8 @@ TEST_P(SimSharedBytes, WhatIsWrittenBehindThemIsNotWrittenIntoThem) {
 
 // A frame's head before each body: what a slow peer has queued is heads of a few bytes, not blocks of 16 KB.
 TEST_P(SimSharedBytes, WhatIsCopiedBetweenThemStaysSmall) {
-  SimServer server(seed(), {.transport = transport()});
   Book book;
+  SimServer server(seed(), {.transport = transport()});
   auto* peer = server.ConnectNow(server.Listen(Callbacks<Listed>(&book)));
   const SharedBytes body = SharedBytes::Copy(Pattern(500, 1));
   alloc::Accounting& accounting = server.shard().accounting();
@@ -310,8 +310,8 @@ TEST_P(SimSharedBytes, WhatIsCopiedBetweenThemStaysSmall) {
 
 // The last reference to the block is the queue's own: only then could it be taken for a block to append to.
 TEST_P(SimSharedBytes, APartThatIsTheLastOfItsBlockIsNotAppendedTo) {
-  SimServer server(seed(), {.transport = transport()});
   Book book;
+  SimServer server(seed(), {.transport = transport()});
   auto* peer = server.ConnectNow(server.Listen(Callbacks<Listed>(&book)));
   const SharedBytes body = SharedBytes::Copy("hello world");
   server.OnShard(0, [&](Engine& engine) {

@@ -51,6 +51,12 @@ enum class Where : uint8_t { kSomewhere, kEverywhere, kRings, kModern, kEpoll };
   X(kTooLong, "closed_too_long", kSomewhere)                      \
   X(kConnectFailed, "connect_failed", kEverywhere)                \
   X(kConnected, "connected", kEverywhere)                         \
+  X(kTooSlow, "closed_too_slow", kSomewhere)                      \
+  X(kSubmitted, "submitted", kEverywhere)                         \
+  X(kSubmittedGivenUp, "submitted_given_up", kEverywhere)         \
+  X(kPostsStale, "posts_stale", kSomewhere)                       \
+  X(kPostsRefused, "posts_refused", kSomewhere)                   \
+  X(kBroadcasts, "broadcasts", kEverywhere)                       \
   X(kMail, "mail", kEverywhere)                                   \
   X(kMailRefused, "mail_refused", kEverywhere)                    \
   X(kMailWaited, "mail_waited", kEverywhere)                      \

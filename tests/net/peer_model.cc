@@ -28,6 +28,7 @@ std::string PeerModel::Expected(size_t bytes, bool at_end) const {
       return out;
     }
     case TrialService::kGreeter: return std::string(kGreeting) + sent_.substr(0, bytes);
+    case TrialService::kMember: return HeardIfItStays();
     case TrialService::kLine: {
       std::string out;
       size_t begin = 0;
@@ -38,6 +39,25 @@ std::string PeerModel::Expected(size_t bytes, bool at_end) const {
     }
     default: return sent_.substr(0, bytes);
   }
+}
+
+std::string PeerModel::HeardIfItStays() const {
+  const std::string& got = peer_->received();
+  uint64_t from = 0;
+  if (Broadcasts::First(got, &from)) return Broadcasts::Heard(std::min(from, told()), told());
+  // The first line, which says what follows, is not there whole.
+  const size_t digits = std::min(got.find_first_not_of("0123456789", std::min<size_t>(got.size(), 3)), got.size());
+  return "at " + (digits > 3 ? got.substr(3, digits - 3) : "");
+}
+
+size_t PeerModel::DueToMember(bool ended) const {
+  const std::string& got = peer_->received();
+  uint64_t from = 0;
+  if (!Broadcasts::First(got, &from)) return ended ? Broadcasts::Heard(0, 0).size() : 0;
+  if (!ended) return HeardIfItStays().size();
+  size_t due = Broadcasts::Heard(from, from).size();  // as much as it got, to the end of a body
+  for (uint64_t number = from; due < got.size(); ++number) due += Broadcasts::Text(number).size();
+  return due;
 }
 
 bool PeerModel::FinDue(size_t acknowledged) const {
@@ -200,7 +220,7 @@ void PeerModel::CheckAtRest(Findings* findings) const {
   if (setting_.service == TrialService::kPusher && !sent_.empty()) return;  // it said something after the goodbye
   // This one reads on by design only some milliseconds after each read: much in a small window takes longer than a rest.
   if (setting_.service == TrialService::kKeeper && peer_->unacknowledged() > 0) return;
-  const size_t due = Expected(acknowledged(), ended_).size();
+  const size_t due = !member() ? Expected(acknowledged(), ended_).size() : ended_ ? 0 : DueToMember(false);
   if (peer_->unacknowledged() > 0 && !ended_) {
     findings->Add("rest", absl::StrCat(Describe(), ": bytes that nobody reads"));
   } else if (peer_->received().size() < due) {
@@ -215,7 +235,7 @@ void PeerModel::CheckAtEnd(Findings* findings) const {
   if (!exact()) return;
   if (too_long_ && peer_->saw_reset()) return;                                               // it said too much after
   if (setting_.service == TrialService::kPusher && !sent_.empty() && peer_->saw_reset()) return;  // the goodbye
-  const size_t due = Expected(sent_.size(), true).size();
+  const size_t due = member() ? DueToMember(true) : Expected(sent_.size(), true).size();
   if (peer_->received().size() != due) findings->Add("answers", absl::StrCat(Describe(), ": ", due, " bytes are due"));
   if (!peer_->saw_fin()) findings->Add("answers", absl::StrCat(Describe(), ": no FIN"));
   if (peer_->saw_reset()) findings->Add("answers", absl::StrCat(Describe(), ": a reset"));
@@ -226,10 +246,13 @@ void PeerModel::CheckDrained(size_t acknowledged, Findings* findings) const {
   if (!exact()) return;
   if (setting_.service == TrialService::kPusher && !sent_.empty() && peer_->saw_reset()) return;  // as at the end
   const std::string what = absl::StrCat(Describe(), ", acknowledged before the drain ", acknowledged);
-  const size_t due = Expected(acknowledged, false).size();
+  const size_t due = member() ? 0 : Expected(acknowledged, false).size();
   if (peer_->received().size() < due) findings->Add("drain", absl::StrCat(what, ": ", due, " bytes are due"));
   if (!peer_->saw_fin()) findings->Add("drain", absl::StrCat(what, ": no FIN"));
   if (peer_->saw_reset()) findings->Add("drain", absl::StrCat(what, ": a reset"));
+  if (member() && !peer_->received().empty() && peer_->received().size() != DueToMember(true)) {
+    findings->Add("drain", absl::StrCat(what, ": half a body"));
+  }
   if (line() && peer_->received().size() % 3 != 0) findings->Add("drain", absl::StrCat(what, ": half an answer"));
 }
 

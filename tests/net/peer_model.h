@@ -15,6 +15,7 @@
 #include <string>
 
 #include "net/engine.h"
+#include "tests/net/broadcasts.h"
 #include "tests/net/dice.h"
 #include "tests/net/findings.h"
 #include "tests/net/trial_services.h"
@@ -37,6 +38,7 @@ class PeerModel {
     bool may_break = true;   // close, reset
     bool may_vanish = false;
     bool may_exceed = true;  // a line that is too long
+    const Broadcasts* broadcasts = nullptr;  // what a member hears
   };
 
   PeerModel(sim::SimPeer* peer, const Setting& setting, int64_t now_ms);
@@ -83,10 +85,15 @@ class PeerModel {
 
  private:
   bool line() const { return setting_.service == TrialService::kLine; }
+  bool member() const { return setting_.service == TrialService::kMember; }
   void Send(Dice& dice, size_t bytes, int64_t now_ms);
   void Say(std::string chunk, int64_t now_ms);
   // What the service has to answer to the first `bytes` of what was sent; at_end: FIN follows them.
   std::string Expected(size_t bytes, bool at_end) const;
+  // Of a member: all that it hears if it stays, and how much is due to it now that it stays, or has ended.
+  std::string HeardIfItStays() const;
+  size_t DueToMember(bool ended) const;
+  uint64_t told() const { return setting_.broadcasts->told(); }
   bool FinDue(size_t acknowledged) const;
 
   sim::SimPeer* const peer_;

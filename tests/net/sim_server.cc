@@ -62,6 +62,7 @@ SimServer::~SimServer() {
   ExpectNothingLeft();
   for (size_t i = 0; i < shards_.size(); ++i) {
     core::Shard::Enter enter(&world.shard(i));
+    world.shard(i).locals().Clear();  // as a server's thread does at its end
     shards_[i].transport.reset();
   }
   for (const std::string& left : world.kernel().in_flight_at_exit()) {
@@ -181,7 +182,12 @@ bool SimServer::drained() const {
 
 uint32_t SimServer::CutAll() {
   uint32_t cut = 0;
-  for (size_t i = 0; i < shards_.size(); ++i) OnShard(i, [&](Engine& engine) { cut += engine.CutAll(); });
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    OnShard(i, [&](Engine& engine) {
+      cut += engine.CutAll();
+      engine.shard()->background().Cancel();
+    });
+  }
   return cut;
 }
 
@@ -236,6 +242,7 @@ void SimServer::DestroyNow() {
   destroyed_ = true;
   for (size_t i = 0; i < shards_.size(); ++i) {
     core::Shard::Enter enter(&world.shard(i));
+    world.shard(i).locals().Clear();  // as a server's thread does at its end
     shards_[i].transport.reset();
   }
   for (Part& part : shards_) part.engine.reset();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tests/net/trial_across.h"
 
 namespace mooring::net {
 namespace {
@@ -97,7 +98,10 @@ void Trial::SetUp() {
   options.decisions = kernel_decisions_;
   server_ = std::make_unique<SimServer>(seed_, options);
 
-  for (size_t i = 0; i < server_->size(); ++i) shards_.push_back(&server_->shard(i));
+  for (size_t i = 0; i < server_->size(); ++i) {
+    shards_.push_back(&server_->shard(i));
+    shards_.back()->locals().Emplace<AcrossBook>();
+  }
   Invariants::Bounds bounds;
   bounds.slots = plan_.slots;
   bounds.credit = plan_.credit;
@@ -105,7 +109,8 @@ void Trial::SetUp() {
     const ServiceFactory service = FactoryOf(each.service, &shards_);
     at_.push_back(each.at_path ? server_->ListenUnix(service, each.options) : server_->Listen(service, each.options));
     // What a service writes without waiting for room may reach the hard cap; the others stop at the high watermark.
-    const bool waits = each.service != TrialService::kKeeper && each.service != TrialService::kMailer;
+    const bool waits = each.service != TrialService::kKeeper && each.service != TrialService::kMailer &&
+                       each.service != TrialService::kMember;
     bounds.queue_bytes.push_back((waits ? each.options.queue_high_bytes : each.options.queue_cap_bytes) + kOneQueueWrite);
   }
   if (plan_.outbound) {
@@ -115,6 +120,8 @@ void Trial::SetUp() {
   }
   invariants_ = std::make_unique<Invariants>(server_.get(), plan_.transport, bounds, &findings_);
   mail_ = std::make_unique<MailStorm>(shards_, &dice_, &findings_);
+  broadcasts_ = std::make_unique<Broadcasts>(
+      shards_, plan_.closes_slow ? SlowPolicy::kClose : SlowPolicy::kQueue, &findings_);
   InjectFaults();
   if (plan_.crumbs) server_->world.kernel().choices().SetReceives(sim::Choices::Receives::kCrumbs);
 }
@@ -188,6 +195,7 @@ void Trial::Open() {
   if (setting.service == TrialService::kPusher) setting.budget = dice_.Chance(50) ? 0 : dice_.Between(0, 8'000);
   if (setting.manner == PeerModel::Manner::kFlooder) setting.budget = 300'000;
   if (plan_.aborts) setting.budget = 100'000;  // so that something is queued again and again
+  setting.broadcasts = broadcasts_.get();
   setting.may_vanish = plan_.vanishing && !plan_.services[service].at_path;  // the peer is on the same machine
   // A drain is told from a reset only where nobody says too much.
   setting.may_exceed = plan_.end == TrialPlan::End::kFinish && !plan_.flood;
@@ -195,6 +203,7 @@ void Trial::Open() {
   PeerModel& peer = peers_.back();
   if (plan_.end != TrialPlan::End::kFinish || setting.service == TrialService::kPusher) peer.peer()->CloseOnEof();
   if (plan_.frames != 0 || plan_.slab != 0 || plan_.aborts) peer.MayEndEarly();
+  if (plan_.closes_slow && setting.service == TrialService::kMember) peer.MayEndEarly();
 }
 
 void Trial::Script() {
@@ -211,6 +220,9 @@ void Trial::Script() {
       for (uint64_t n = dice_.Pick(3); n > 0; --n) peers_[dice_.Pick(peers_.size())].Act(dice_, now_ms());
     }
     if (plan_.storms && dice_.Chance(15)) mail_->Blow(dice_.Between(1, 60));
+    if (plan_.has(TrialService::kMember) && dice_.Chance(20)) {
+      for (uint64_t n = dice_.Between(1, 4); n > 0; --n) broadcasts_->Tell();
+    }
     if (plan_.jumps && dice_.Chance(4)) {
       const uint64_t seconds = dice_.Chance(70) ? dice_.Between(1, 60) : dice_.Between(60, 4 * 3600);
       for (PeerModel& peer : peers_) peer.Jump(static_cast<int64_t>(seconds) * 1000);
@@ -380,8 +392,29 @@ void Trial::EndAll() {
   if (!findings_.none()) return;
   invariants_->CheckAll();
   mail_->CheckArrived();
+  broadcasts_->CheckOver();
+  CheckSubmitted();
   if (outbound_ != nullptr) outbound_->CheckBooks();
   for (const std::string& left : server_->Leftovers(outbound_ == nullptr ? 0 : outbound_->dialled())) findings_.Add("leftovers", left);
+}
+
+// Each function that was submitted ran once, whatever became of who waited.
+void Trial::CheckSubmitted() {
+  AcrossBook all;
+  for (core::Shard* shard : shards_) {
+    const AcrossBook& book = *shard->locals().Find<AcrossBook>();
+    all.submitted += book.submitted;
+    all.served += book.served;
+    all.unanswered += book.unanswered;
+    all.refused += book.refused;
+  }
+  Met(Covered::kSubmitted, all.served);
+  Met(Covered::kSubmittedGivenUp, all.unanswered);
+  Met(Covered::kPostsRefused, all.refused);
+  // Where frames are few, some could not be sent, or not run.
+  if (plan_.frames == 0 && all.submitted != all.served) {
+    findings_.Add("submitted", absl::StrCat(all.submitted, " functions, and ", all.served, " have run"));
+  }
 }
 
 std::string Trial::DescribeServer() const {
@@ -416,6 +449,7 @@ void Trial::Cover() {
   engine(Covered::kPauses, EngineCount::kPauses);
   engine(Covered::kLingerExpired, EngineCount::kLingerExpired);
   engine(Covered::kConnected, EngineCount::kConnected);
+  engine(Covered::kPostsStale, EngineCount::kPostsStale);
   const auto cause = [&](Covered what, CloseCause of) { Met(what, server_->Cause(of)); };
   cause(Covered::kIdle, CloseCause::kIdle);
   cause(Covered::kStalled, CloseCause::kWriteStalled);
@@ -425,6 +459,7 @@ void Trial::Cover() {
   cause(Covered::kDrained, CloseCause::kDrained);
   cause(Covered::kDeadline, CloseCause::kDrainDeadline);
   cause(Covered::kTooLong, CloseCause::kTooLong);
+  cause(Covered::kTooSlow, CloseCause::kTooSlow);
   cause(Covered::kConnectFailed, CloseCause::kConnectFailed);
   for (const auto& [what, site] : kFaults) {
     if (faults_.has_value()) Met(what, faults_->injected(site));
@@ -437,6 +472,7 @@ void Trial::Cover() {
   for (const PeerModel& peer : peers_) {
     if (peer.peer()->is_unix() && peer.peer()->connected()) Met(Covered::kAtPaths);
   }
+  Met(Covered::kBroadcasts, broadcasts_->told());
   Met(Covered::kMail, mail_->taken());
   Met(Covered::kMailRefused, mail_->refused());
   for (core::Shard* shard : shards_) Met(Covered::kMailWaited, shard->counters().Read(core::ShardCount::kMailWaited));

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "net/dialer.h"
+#include "tests/net/broadcasts.h"
 #include "tests/net/coverage.h"
 #include "tests/net/dice.h"
 #include "tests/net/findings.h"
@@ -67,6 +68,7 @@ class Trial {
   void Drain();
   void Cut();
   void EndAll();  // everybody is gone: what is left over
+  void CheckSubmitted();
   void LookAll();
   void Cover();
   void Met(Covered what, uint64_t n = 1) { coverage_.Add(plan_.transport, what, n); }
@@ -83,6 +85,7 @@ class Trial {
   std::optional<sim::FaultPlan> faults_;  // of the server's kernel
   std::unique_ptr<Invariants> invariants_;
   std::unique_ptr<MailStorm> mail_;
+  std::unique_ptr<Broadcasts> broadcasts_;
   std::unique_ptr<Outbound> outbound_;
   std::vector<core::Shard*> shards_;
   std::vector<std::string> at_;  // by service

@@ -84,6 +84,7 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   if (dice.Chance(4)) plan.frames = static_cast<uint32_t>(dice.Between(1, 30));
 
   plan.storms = dice.Chance(30);
+  plan.closes_slow = dice.Chance(25);
   plan.outbound = dice.Chance(25);
   plan.jumps = dice.Chance(20);
   plan.crumbs = dice.Chance(12);
@@ -116,6 +117,10 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   return plan;
 }
 
+bool TrialPlan::has(TrialService service) const {
+  return std::any_of(services.begin(), services.end(), [&](const Service& each) { return each.service == service; });
+}
+
 bool TrialPlan::tight() const {
   const auto enough = static_cast<int64_t>(kPeersMax) + 4;
   return slots < enough || (credit != 0 && credit < enough) || receive_blocks < 512;
@@ -133,7 +138,7 @@ std::string TrialPlan::ToString() const {
   absl::StrAppend(&out, ", peers ", peers, ", steps ", steps, ", slots ", slots, ", slab ", slab, ", credit ", credit,
                   ", backlog ", backlog, ", sq ", sq_entries, ", cq ", cq_entries, ", mailbox ", mailbox);
   absl::StrAppend(&out, ", receive blocks ", receive_blocks, ", frames ", frames, flood ? ", flood" : "",
-                  storms ? ", storms" : "", outbound ? ", outbound" : "", jumps ? ", jumps" : "",
+                  storms ? ", storms" : "", closes_slow ? ", closes slow members" : "", outbound ? ", outbound" : "", jumps ? ", jumps" : "",
                   vanishing ? ", vanishing" : "", crumbs ? ", crumbs" : "", faults ? ", faults" : "",
                   aborts ? ", aborts" : "", hoards ? ", hoards" : "", ", end ", kEnds[static_cast<int>(end)]);
   return out;

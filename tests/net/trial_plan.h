@@ -55,6 +55,7 @@ struct TrialPlan {
   // What happens in it.
   bool flood = false;     // some peers flood, some talk; one shard, so that who waits for whom is known
   bool storms = false;    // of mail
+  bool closes_slow = false;  // members whose peer is slow to take what they are told
   bool outbound = false;
   bool jumps = false;     // of the clock
   bool vanishing = false;
@@ -67,6 +68,7 @@ struct TrialPlan {
 
   static TrialPlan Draw(Dice& dice, std::optional<TransportKind> transport);
 
+  bool has(TrialService service) const;
   // Peers may have to wait until others have gone.
   bool tight() const;
   std::string ToString() const;

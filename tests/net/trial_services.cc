@@ -12,6 +12,7 @@
 #include "server/echo.h"
 #include "server/line.h"
 #include "tests/net/dice.h"
+#include "tests/net/trial_across.h"
 
 namespace mooring::net {
 namespace {
@@ -218,6 +219,9 @@ const char* Name(TrialService service) {
     case TrialService::kFarewell: return "farewell";
     case TrialService::kPusher: return "pusher";
     case TrialService::kMailer: return "mailer";
+    case TrialService::kPoster: return "poster";
+    case TrialService::kAsker: return "asker";
+    case TrialService::kMember: return "member";
     case TrialService::kGreeter: return "greeter";
     case TrialService::kCount: break;
   }
@@ -245,6 +249,9 @@ ServiceFactory FactoryOf(TrialService service, const std::vector<core::Shard*>* 
     case TrialService::kFarewell: return Callbacks<Farewell>();
     case TrialService::kPusher: return Coroutine(Pusher);
     case TrialService::kMailer: return Callbacks<Mailer>(shards);
+    case TrialService::kPoster: return Poster();
+    case TrialService::kAsker: return Asker();
+    case TrialService::kMember: return Member();
     case TrialService::kGreeter: return Callbacks<Greeter>();
     case TrialService::kCount: break;
   }

@@ -26,6 +26,9 @@ enum class TrialService : uint8_t {
   kFarewell,   // sends back the first kFarewellBytes, then its FIN, and listens until the peer's
   kPusher,     // says kPushes times the same, whatever the peer does, and closes
   kMailer,     // sends back by way of another shard
+  kPoster,     // the same with Post to its connection (trial_across.h has these three)
+  kAsker,      // sends back what other shards say that it was sent
+  kMember,     // hears what all are told (broadcasts.h)
   kGreeter,    // outbound: says kGreeting, then sends back what it gets
   kCount
 };

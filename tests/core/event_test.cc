@@ -122,6 +122,25 @@ TEST_F(EventTest, AMillionWaitsForWhatIsSetNeedNoTurnAndNoStack) {
   EXPECT_EQ(cancelled, 0);
 }
 
+Task<> WaitsThenYields(Event* event, Log* log) {
+  co_await Waits(event, "a", log);
+  co_await Yield();  // a wait that no scope knows
+}
+
+TEST_F(EventTest, CancelAfterItsEndReachesNothing) {  // ASan knows that the frame's memory is free
+  Event event;
+  Log log;
+  Start([&] { return WaitsThenYields(&event, &log); });
+  {
+    Shard::Enter enter(&stepped_.shard);
+    event.Set();
+  }
+  Turn();
+  EXPECT_EQ(log, (Log{"a set"}));
+  CancelRoot();
+  Finish();
+}
+
 Task<> WaitsUnderADeadline(Event* event, Log* log, bool* expired) {
   const Deadlined<void> result = co_await WithDeadline(Millis(20), Waits(event, "a", log));
   *expired = result.expired();

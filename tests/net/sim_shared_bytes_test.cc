@@ -215,7 +215,9 @@ TEST_P(SimSharedBytes, OneBodyOnFourShards) {
   for (size_t i = 0; i < kShards; ++i) {
     ASSERT_TRUE(server.shard(i).Post([&book, body] {
       for (size_t n = 0; n < book.by_number.size(); ++n) {
-        if (book.shard[n] == core::Shard::Current()->id()) EXPECT_TRUE(book.by_number[n]->Write(body));
+        if (book.shard[n] == core::Shard::Current()->id()) {
+          EXPECT_TRUE(book.by_number[n]->Write(body));
+        }
       }
     }));
   }

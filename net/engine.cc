@@ -178,6 +178,7 @@ void Engine::Settle(Connection& conn) {
   if (conn.state_ == State::kReleased) return MaybeRelease(conn);
   if (conn.Has(Connection::kAbortDue)) return AbortTransport(conn);
   if (conn.state_ == State::kOpen) DeliverParked(conn);
+  if (conn.Has(Connection::kAbortDue)) return;  // by that delivery, which has marked it again
   if (conn.state_ == State::kOpen || conn.state_ == State::kClosing) {
     if (conn.output_ != nullptr) {
       if (!conn.Has(Connection::kSending)) StartSend(conn, SendMode::kTry);

@@ -41,6 +41,7 @@ class NotingTransport final : public Transport {
   };
   std::vector<Sent> sent;
   std::vector<core::Nanos> waits;
+  int shutdowns = 0;
   std::vector<std::function<void()>> happens;
   TransportEvents* events = nullptr;
 
@@ -71,7 +72,7 @@ class NotingTransport final : public Transport {
   void Connect(ConnId, const Address&, const Address&) override {}
   void SetReading(ConnId, bool) override {}
   void Consumed(ConnId, uint32_t) override {}
-  void ShutdownSend(ConnId) override {}
+  void ShutdownSend(ConnId) override { ++shutdowns; }
   void AskPeer(ConnId) override {}
   void AskOutQueue(ConnId) override {}
   bool ReadToEnd() const override { return true; }
@@ -124,7 +125,7 @@ class SameTurn : public ::testing::Test, protected Handler {
 
   std::function<void(Connection&, std::string_view)> on_data;
   core::ManualClock clock_{1'000 * core::kNanosPerSecond};
-  core::Shard shard_{{.clock = &clock_}};
+  core::Shard shard_{{.clock = &clock_, .frames_max = 8}};
   core::Shard::Enter enter_{&shard_};
   Engine engine_{&shard_, {.connections_max = 10}};
   NotingTransport transport_{&shard_};
@@ -189,6 +190,43 @@ TEST_F(SameTurn, WhatADrainingHandlerWrites) {
   engine_.BeginDrain([] {});
   for (int turns = 0; turns < 50 && transport_.sent.empty(); ++turns) shard_.RunTurn(0);
   ExpectSentInTheLastTurn(second_, "drained");
+}
+
+// Contract 1: Abort drops the queue, also when it comes from a callback of the turn's end.
+TEST_F(SameTurn, WhatIsAbortedAtTheTurnsEndSendsNothingMore) {
+  on_data = [&](Connection& conn, std::string_view) {
+    conn.Write("dropped");
+    conn.Abort();
+  };
+  first_->Pause();
+  transport_.happens.push_back([&] { Receive(first_, "parked"); });
+  shard_.RunTurn(0);
+  first_->Resume();
+  shard_.RunTurn(0);
+  EXPECT_TRUE(transport_.sent.empty());
+  EXPECT_EQ(transport_.shutdowns, 0);
+  EXPECT_EQ(engine_.causes().Read(CloseCause::kServiceAbort), 1u);
+}
+
+TEST_F(SameTurn, WhatFindsNoMemoryAtTheTurnsEndSendsNothingMore) {
+  alloc::FramePool& frames = shard_.frames();
+  std::vector<std::pair<void*, size_t>> held;
+  on_data = [&](Connection& conn, std::string_view text) {
+    for (size_t bytes = 16; bytes <= alloc::FramePool::kClassBytesMax; bytes += 16) {
+      if (alloc::FramePool::ClassOf(bytes) == alloc::FramePool::ClassOf(sizeof(Output))) continue;
+      while (void* frame = frames.Acquire(bytes)) held.push_back({frame, bytes});
+    }
+    while (conn.Write(text)) {
+    }
+  };
+  first_->Pause();
+  transport_.happens.push_back([&] { Receive(first_, "parked"); });
+  shard_.RunTurn(0);
+  first_->Resume();
+  shard_.RunTurn(0);
+  for (const auto& [frame, bytes] : held) frames.Release(frame, bytes);
+  EXPECT_TRUE(transport_.sent.empty());
+  EXPECT_EQ(engine_.causes().Read(CloseCause::kNoMemory), 1u);
 }
 
 core::Task<> WriteToTheOther(Connection* other) {
@@ -407,7 +445,7 @@ TEST_P(SimPost, ATaskThatWaitsForAnotherShardIsCancelledByTheCut) {
   EXPECT_FALSE(ended) << "what it waits for is not its connection";
   EXPECT_EQ(server.live(), 1u);
   server.BeginDrain();
-  server.CutAll();
+  for (size_t i = 0; i < 2; ++i) server.OnShard(i, [](Engine& engine) { engine.CutAll(); });  // no background task
   server.world.RunUntilIdle();
   EXPECT_TRUE(ended);
   EXPECT_FALSE(ok);

@@ -80,6 +80,9 @@ class Connection {
   ReadAwaiter ReadExactly(uint32_t n, ReadOptions options = {});
   ReadAwaiter ReadLine(ReadOptions options = {});                               // LF or CRLF, not part of the view
   ReadAwaiter ReadUntil(std::string_view terminator, ReadOptions options = {});  // 1 to 4 bytes, not part of the view
+  // The bytes that the last read has shown, as a lease: no copy, and still there after the next read. A proxy writes it
+  // on. The block behind them stays charged to this connection. REQUIRES: `result` is of the last read, and true.
+  alloc::Lease Keep(const ReadResult& result);
   std::string_view Partial() const;  // what is left of an unfinished message, after a read that failed
 
   // Stops delivery; at most 33 blocks that are under way are kept. Callbacks only: a task pauses by not reading.
@@ -114,6 +117,8 @@ class Connection {
   friend class ReadAwaiter;
   friend class WritableAwaiter;
   friend class TaskService;
+  friend class ConnectAttempt;
+  friend class Pool;
 
   enum class State : uint8_t { kConnecting, kOpen, kClosing, kLingering, kReleasing, kReleased };
   enum Flag : uint32_t {
@@ -145,6 +150,8 @@ class Connection {
     kOpened = 1u << 25,         // OnOpen was called
     kMember = 1u << 26,         // of a ConnectionSet
     kWriterResuming = 1u << 27,  // the waiting writer is in the run queue
+    kOwned = 1u << 28,          // a coroutine that is not its service owns it, see OwnedConnection; kTask is set too
+    kLentHandler = 1u << 29,    // waiter_or_handler_ is a handler that somebody lent for a while
   };
   bool Has(uint32_t flags) const { return (flags_ & flags) != 0; }
   void Set(uint32_t flags) { flags_ |= flags; }
@@ -154,13 +161,22 @@ class Connection {
   bool Queue(alloc::Lease lease);  // no block: no memory
   void NoteWritten();
   Handler* own_handler() const { return reinterpret_cast<Handler*>(waiter_or_handler_); }
+  // All callbacks go to `handler` until TakeBack. REQUIRES: no task and no handler of its own.
+  void Lend(Handler* handler) {
+    waiter_or_handler_ = handler;
+    Set(kLentHandler);
+  }
+  void TakeBack() {
+    waiter_or_handler_ = nullptr;
+    Unset(kLentHandler);
+  }
 
   // Touched per completion.
   alignas(8) unsigned char area_[32] = {};  // the transport's
   core::Timer timer_;                       // one for every deadline: armed at the nearest, looked at when it fires
   Input* input_ = nullptr;
   Output* output_ = nullptr;
-  void* waiter_or_handler_ = nullptr;       // the reading task, or the handler made by New
+  void* waiter_or_handler_ = nullptr;       // the reading task, or the handler made by New or lent
   std::coroutine_handle<> writer_;          // the task that waits in Writable
   core::CancelScope scope_;                 // of the service's task
   uint32_t flags_ = 0;

@@ -103,7 +103,7 @@ void Engine::StartService(Connection& conn) {
 }
 
 Connection* Engine::Connect(ListenerId profile, const Address& to, const Address& from) {
-  Connection* conn = connections_.Acquire();
+  Connection* conn = cut_ ? nullptr : connections_.Acquire();
   if (conn == nullptr) return nullptr;
   live_counter_.Add(1);
   ++outbound_;

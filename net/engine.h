@@ -70,6 +70,10 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   static constexpr uint8_t kDrainLooksAgain = 4;         // of them, after a time in which the connection was not read
   static constexpr int64_t kRefuseMs = 200;              // between refusing new handshakes and closing a listener
 
+  static constexpr ListenerId kOwnedProfile = 0x8000;    // the first of a connection that a coroutine owns
+  static constexpr ListenerId kNoProfile = 0xffff;
+  static constexpr size_t kOwnedProfilesMax = 64;        // a program has one for each kind of upstream
+
   struct Options {
     uint32_t connections_max = 1024;
     uint32_t shards = 1;
@@ -93,9 +97,13 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   ListenerId AddListener(std::string name, Handler* handler, const ServiceOptions& options);
   // Accepting starts at the end of the turn. See Transport::Listen.
   void Listen(ListenerId listener, int listen_fd, int backlog, bool shared = false);
-  // Outbound: OnOpen when it is connected, OnClose(kConnectFailed) when it could not be. Null when the slab is full.
+  // Outbound: OnOpen when it is connected, OnClose(kConnectFailed) when it could not be. Null when the slab is full, and
+  // after CutAll.
   // `profile` is a listener without a socket: its handler and options serve the connection.
   Connection* Connect(ListenerId profile, const Address& to, const Address& from);
+  // A profile of this engine's own for connections that a coroutine owns, the same one for the same options; its number is
+  // none of AddListener's. kNoProfile when kOwnedProfilesMax different ones are in use.
+  ListenerId OwnedProfile(const ServiceOptions& options);
 
   // Null when `id` is stale or of another shard.
   Connection* Find(ConnectionId id);
@@ -114,6 +122,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void BeginDrain(std::function<void()> drained, std::function<void()> served = nullptr);
   bool drained() const { return draining_ && listeners_open_ == 0 && live() == 0; }
   bool draining() const { return draining_; }
+  bool cut() const { return cut_; }  // CutAll was called
   // Cancels every task and aborts every connection. Returns how many there were.
   uint32_t CutAll();
 
@@ -134,6 +143,9 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   friend class ConnectionSet;
   friend class Reader;
   friend class TaskService;
+  friend class OwnedConnection;
+  friend class ConnectAttempt;
+  friend class Pool;
 
   struct Listener {
     std::string name;
@@ -148,6 +160,13 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     core::CallTimer timer;  // accept back-off, and the wait between refusing and closing
     Engine* engine = nullptr;
     ListenerId id = 0;
+  };
+
+  // Of a connection that nobody has lent a handler: its owner reads and writes, or it is on its way out.
+  struct NoService final : Handler {
+    void OnData(Connection&, alloc::Lease) override {}
+    void OnEof(Connection&) override {}
+    void OnDrain(Connection&) override {}
   };
 
   // TransportEvents
@@ -177,9 +196,13 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   static Connection& OfTimer(core::Timer* timer);
   static Connection& OfScope(core::CancelScope* scope);
   Handler* HandlerOf(Connection& conn) {
-    return conn.Has(Connection::kOwnHandler) ? conn.own_handler() : listeners_[conn.listener_]->handler;
+    if (conn.Has(Connection::kOwnHandler | Connection::kLentHandler)) return conn.own_handler();
+    return conn.listener_ < kOwnedProfile ? listeners_[conn.listener_]->handler : &no_service_;
   }
-  const ServiceOptions& OptionsOf(const Connection& conn) const { return listeners_[conn.listener_]->options; }
+  const ServiceOptions& OptionsOf(const Connection& conn) const {
+    if (conn.listener_ < kOwnedProfile) [[likely]] return listeners_[conn.listener_]->options;
+    return *owned_profiles_[conn.listener_ - kOwnedProfile];
+  }
   // A callback of the service. What it throws ends its own connection.
   template <class F>
   void Call(Connection& conn, F&& f) {
@@ -198,6 +221,10 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void TellClosed(Connection& conn);
   void MaybeRelease(Connection& conn);
   void StartService(Connection& conn);
+
+  // owned_connection.cc: connections that a coroutine owns
+  void Own(Connection& conn);
+  void LetGo(Connection& conn);
 
   // delivery.cc: receiving, parking, pausing
   Input* EnsureInput(Connection& conn);
@@ -247,6 +274,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   Transport* transport_ = nullptr;
   alloc::Slab<Connection> connections_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<const ServiceOptions>> owned_profiles_;
+  NoService no_service_;
   std::vector<Connection*> dirty_;
   std::vector<ConnId> next_turn_;  // more to deliver, but had its share of this turn
   std::vector<ConnId> pressed_;

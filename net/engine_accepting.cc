@@ -139,7 +139,8 @@ void Engine::DrainTurn() {
   const bool enough = drain_looks_ > kDrainLooks + live() / kDrainLooks;
   drain_looking_ = false;
   connections_.ForEach([&](Connection* conn) {
-    if (conn->state_ != Connection::State::kOpen || conn->Has(Connection::kDrainNoticed)) return;
+    if (conn->state_ != Connection::State::kOpen) return;
+    if (conn->Has(Connection::kDrainNoticed | Connection::kOwned)) return;  // an owner has its own notice, elsewhere
     if (conn->Has(Connection::kReadingOff | Connection::kPaused)) {
       // Nobody looks at it now. What it holds back comes in the first few turns that read it again.
       conn->drain_looks_ = std::min<uint8_t>(conn->drain_looks_, kDrainLooks - kDrainLooksAgain);
@@ -178,7 +179,7 @@ uint32_t Engine::CutAll() {
   }
   connections_.ForEach([&](Connection* conn) {
     ++cut;
-    conn->scope_.Cancel();
+    conn->scope_.Cancel();  // an owned one has no task of its own: its owner's waits end with it
     End(*conn, CloseCause::kDrainDeadline, /*abort=*/true);
   });
   return cut;

@@ -296,6 +296,17 @@ ReadAwaiter Connection::ReadUntil(std::string_view terminator, ReadOptions optio
   return ReadAwaiter(this, Reader::Begin(*this, mode, Pack(terminator), options));
 }
 
+alloc::Lease Connection::Keep(const ReadResult& result) {
+  if (result.size == 0) return {};
+  const alloc::Lease& current = input_->current;
+  alloc::Block* block = current.block();
+  assert(block != nullptr && result.data >= block->data && "of the last read");
+  const auto offset = static_cast<uint32_t>(result.data - block->data);
+  assert(offset + result.size <= current.offset() && "of the last read");
+  ++block->refs;
+  return alloc::Lease(block, offset, result.size);
+}
+
 std::string_view Connection::Partial() const {
   return input_ == nullptr ? std::string_view() : input_->current.view();
 }

@@ -17,6 +17,8 @@ struct ServiceOptions {
   uint32_t queue_low_bytes = 16 << 10;    // ... until it has fallen to this
   uint32_t queue_cap_bytes = 1 << 20;     // a Write that finds so much queued already is refused
   bool drop_when_full = false;            // at the cap: refuse that Write only (true), or close the connection (false)
+
+  friend bool operator==(const ServiceOptions&, const ServiceOptions&) = default;
 };
 
 }  // namespace mooring::net

@@ -195,6 +195,7 @@ TEST_P(SimBlocking, AServerThatGivesUpAtAnyStageIsNotTouchedByItsJobs) {
     const std::string at = server.Listen(Coroutine(Reverse));
     Busy(server, at, steps);
     with_jobs += Outstanding(server) > 0;
+    for (size_t i = 0; i < server.size(); ++i) server.engine(i).LeaveLive();
     server.DestroyNow();
   }
   EXPECT_GT(with_jobs, 10u);

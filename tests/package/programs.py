@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Programs made with the library: which there are, what is said to each, and how one is run.
+import contextlib
 import glob
 import os
 import re
@@ -19,6 +20,8 @@ SAID = {
     "echo": (b"hello\n", b"hello\n"),
     "chat": (b"ada\n/join lobby\nhello\n", b"* you are in lobby\nada: hello\n"),
     "kv": (b"*3\r\n$3\r\nset\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\n", b"+OK\r\n$5\r\nhello\r\n"),
+    "proxy": (b"hello\n", b"OK\n"),  # of the line example behind it
+    "notes": (b"hello\n", b"ERR "),  # nobody is at home there; with a database: tests/examples
 }
 
 # What pkg-config knows of and an example needs beside the library.
@@ -104,7 +107,14 @@ def try_example(name, binary):
     """Serves with it, says what SAID has for it, and drains it."""
     if name not in SAID:
         raise AssertionError("tests/package/programs.py: SAID has nothing for docs/examples/%s.cc" % name)
-    with Server([name], [binary, "--shards=1", "--listen=%s=127.0.0.1:0" % name] + FLAGS.get(name, [])) as server:
+    with contextlib.ExitStack() as servers:
+        flags = FLAGS.get(name, [])
+        if name == "proxy":
+            line = os.path.join(os.path.dirname(binary), "line")
+            target = servers.enter_context(Server(["line"], [line, "--shards=1", "--listen=line=127.0.0.1:0"]))
+            flags = ["--to=127.0.0.1:%d" % target.ports["line"]]
+        command = [binary, "--shards=1", "--listen=%s=127.0.0.1:0" % name]
+        server = servers.enter_context(Server([name], command + flags))
         exchange(server.ports[name], *SAID[name])
 
 

@@ -21,6 +21,7 @@ namespace {
 constexpr int kPatienceMs = 60'000;
 
 std::string Path(const std::string& binary) {
+  if (binary[0] == '/') return binary;
   const char* runfiles = std::getenv("TEST_SRCDIR");
   const char* workspace = std::getenv("TEST_WORKSPACE");
   if (runfiles == nullptr || workspace == nullptr) return "bazel-bin/" + binary;

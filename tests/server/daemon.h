@@ -18,7 +18,7 @@ namespace mooring::server {
 class Daemon {
  public:
   struct Options {
-    std::string binary = "server/mooringd";  // its target's path; a `data` of the test
+    std::string binary = "server/mooringd";  // its target's path, a `data` of the test; or /...
     bool low_ports = true;  // false: without CAP_NET_BIND_SERVICE, root or not
     std::vector<int> cpus = {};  // empty: all that we may use
     // In the child, just before exec: only async-signal-safe calls (signal-safety(7)). False: the child ends with 98.

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Answers: what other threads have done for a shard, on its way back.
 //
-// A mailbox is bounded and may be full; a thread that is no shard has no turn in which to wait for room. So an answer is
-// a link in a list, which always has room for one more, and only the doorbell is shared with the mail. The list outlives
-// its shard as long as somebody is still to answer; what comes after the shard's last turn is refused.
+// A mailbox is bounded and may be full; a thread that is no shard has no turn in which to wait for room. So an answer
+// is a link in a list, which always has room for one more, and only the doorbell is shared with the mail. The list
+// outlives its shard as long as somebody is still to answer; what comes after the shard's last turn is refused.
 //
 //   helper: Give ──link──> list ──(knock, if the shard sleeps)──> shard: Take ──> answer->take()
 //              └ the shard has ended: false, the answer is the giver's to destroy
 //
 // Threads:  Give from any but the shard's turn. The rest is the shard's.
 // Owns:     the answers in the list.
-// Ordering: Give releases and Take acquires: what was written before Give is seen by take(). Close waits for a Give that
-//           is under way, so that none touches the shard or its port after it.
+// Ordering: Give releases and Take acquires: what was written before Give is seen by take(). Close waits for a Give
+//           that is under way, so that none touches the shard or its port after it.
 #ifndef MOORING_CORE_ANSWERS_H_
 #define MOORING_CORE_ANSWERS_H_
 

@@ -8,8 +8,8 @@
 // outlive the wait, so they own what they touch and belong to no shard: no view, Connection, lease or Local. What it
 // throws is thrown where it is awaited.
 //
-// A wait that is cancelled ends at once; the function, if it has begun, runs on, and its result is dropped when it comes.
-// A function that has not begun by then is not run.
+// A wait that is cancelled ends at once; the function, if it has begun, runs on, and its result is dropped when it
+// comes. A function that has not begun by then is not run.
 //
 //   await ──> queued ──> running ──> answered ──> done
 //     │          └─────────┴── cancelled: the task goes on, the job ends by itself

@@ -5,7 +5,8 @@
 // blocks has none. They sleep rather than work, so they are not pinned: they may run on each CPU that the process may,
 // whatever the thread that started them is tied to.
 //
-// Threads:  Submit and counts from any; made and destroyed by one, which blocks in the destructor for the jobs that run.
+// Threads:  Submit and counts from any; made and destroyed by one, which blocks in the destructor for the jobs that
+//           run.
 // Owns:     its threads ("blocking-0", ... in top -H; no signal is delivered to them) and the jobs that wait.
 // Limits:   Options.
 #ifndef MOORING_CORE_BLOCKING_POOL_H_
@@ -25,10 +26,11 @@ namespace mooring::core {
 class BlockingPool final : public JobRunner {
  public:
   struct Options {
-    // Some may be stuck for as long as a dead name server's time-out (resolv.conf(5): 5 s a try) and others still serve.
-    // libuv starts as many.
+    // Some may be stuck for as long as a dead name server's time-out (resolv.conf(5): 5 s a try) and others still
+    // serve. libuv starts as many.
     uint32_t threads = 4;
-    // Jobs that wait. With jobs of 1 ms a full queue is a quarter of a second; beyond it, refusing is the better answer.
+    // Jobs that wait. With jobs of 1 ms a full queue is a quarter of a second; beyond it, refusing is the better
+    // answer.
     uint32_t queue_max = 1024;
     // Where they may run. Empty: where the thread that makes the pool may, so make it before that thread is pinned.
     std::vector<int> cpus = {};

@@ -117,7 +117,8 @@ class Shard final : private EventPort::Sleeper {
   // From a turn of this shard to `to`: never lost, in order; waits here while the other's box is full, and holds no
   // third shard's mail up.
   void PostAlways(Shard* to, Mail mail);
-  // Where other threads give back what they were asked for (core/blocking.h). They may hold it longer than the shard lives.
+  // Where other threads give back what they were asked for (core/blocking.h). They may hold it longer than the shard
+  // lives.
   const std::shared_ptr<Answers>& answers() const { return answers_; }
 
   // Next turn, or later in this one. No duplicates are looked for.

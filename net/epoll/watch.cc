@@ -15,9 +15,9 @@ void EpollTransport::OnWake() {
   kernel_->TakeSignals(wake_fd_);
 }
 
-// poll(2)'s events have epoll's values. Each report disarms the entry until its watcher has been told, so that one whose
-// descriptor was closed, while the file lives on under another, reports once and not in every wait (epoll(7), "Will
-// closing a file descriptor cause it to be removed"). A regular file is -EPERM.
+// poll(2)'s events have epoll's values. Each report disarms the entry until its watcher has been told, so that one
+// whose descriptor was closed, while the file lives on under another, reports once and not in every wait (epoll(7),
+// "Will closing a file descriptor cause it to be removed"). A regular file is -EPERM.
 int EpollTransport::Watch(int fd, uint32_t events, Watcher* watcher) {
   if (fd < 0) return -EBADF;
   if (watched_.contains(fd)) return -EEXIST;  // epoll says so, too, unless that one was closed

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waits for descriptors of others (core/wait_fd.h) over the simulated kernel: eventfds that are signalled, emptied, closed
-// and opened again under the same numbers, and waits that end in every way, as the seed says.
+// Waits for descriptors of others (core/wait_fd.h) over the simulated kernel: eventfds that are signalled, emptied,
+// closed and opened again under the same numbers, and waits that end in every way, as the seed says.
 #include <gtest/gtest.h>
 #include <poll.h>
 

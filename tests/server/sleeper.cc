@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program whose jobs sleep as long as they are told: a line "N" is answered when N seconds have been slept on a helper
-// thread.
+// A program whose jobs sleep as long as they are told: a line "N" is answered when N seconds have been slept on a
+// helper thread.
 #include <unistd.h>
 
 #include <cstdio>

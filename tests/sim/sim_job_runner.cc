@@ -23,8 +23,8 @@ bool SimJobRunner::Submit(core::Job* job) {
 void SimJobRunner::Begin() {
   for (; begun_ < std::min(options_.threads, jobs_.size()); ++begun_) {
     // Half of them at once, so that they meet what happens in the same moment.
-    const int64_t ms = choices_->Chance(50) ? static_cast<int64_t>(choices_->Between(0, static_cast<size_t>(options_.longest_ms))) : 0;
-    jobs_[begun_].due = clock_->Now() + ms * core::kNanosPerMs;
+    const size_t ms = choices_->Chance(50) ? choices_->Between(0, options_.longest_ms) : 0;
+    jobs_[begun_].due = clock_->Now() + static_cast<int64_t>(ms) * core::kNanosPerMs;
   }
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SimJobRunner: BlockingPool's twin in the simulation. No threads: a job runs when the seed says.
 //
-// As many jobs as there would be threads are under way, in the order they came; each takes as long as the seed says, and
-// of those whose time is up the seed takes any. The function itself is one step, and happens at that moment: for its
-// shard, which hears of it by its answer alone, it might have begun and ended at any time since the job was submitted.
+// As many jobs as there would be threads are under way, in the order they came; each takes as long as the seed says,
+// and of those whose time is up the seed takes any. The function itself is one step, and happens at that moment: for
+// its shard, which hears of it by its answer alone, it might have begun and ended at any time since it was submitted.
 //
 // Threads:  one.
 // Owns:     the jobs that have not run.
@@ -25,7 +25,7 @@ class SimJobRunner final : public core::JobRunner {
   struct Options {
     size_t threads = 4;        // as BlockingPool's
     size_t queue_max = 1024;   // behind those that are under way
-    int64_t longest_ms = 100;  // what a job takes, at most. Calm: they take no time
+    size_t longest_ms = 100;   // what a job takes, at most. Calm: they take no time
   };
   SimJobRunner(const Options& options, Choices* choices, core::Clock* clock)
       : options_(options), choices_(choices), clock_(clock) {}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // World: a simulated machine with shards on it, and who moves next.
 //
-// A step is one turn of one shard that is awake, one delivery of the network, or one foreign job, as the seed says. When
-// all shards are asleep, the network is quiet and no job is due, the clock moves to the next moment at which somebody
-// wants to wake.
+// A step is one turn of one shard that is awake, one delivery of the network, or one foreign job, as the seed says.
+// When all shards are asleep, the network is quiet and no job is due, the clock moves to the next moment at which
+// somebody wants to wake.
 //
 // RingEnter and EpollWait never block here, so a turn whose wait would sleep is cut in two: the first half submits and leaves the
 // shard asleep, as it was before (mail to it signals its eventfd, its time stands still); the second, when it is woken,
@@ -16,7 +16,8 @@
 //   world.RunFor(5000);        // 5 s of simulated time
 //
 // Threads:  one: all shards run on it.
-// Owns:     clock, kernel, job runner and shards. Ports are the test's: they go before the World, which then makes no more steps.
+// Owns:     clock, kernel, job runner and shards. Ports are the test's: they go before the World, which then makes no
+//           more steps.
 #ifndef MOORING_TESTS_SIM_WORLD_H_
 #define MOORING_TESTS_SIM_WORLD_H_
 

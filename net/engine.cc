@@ -107,6 +107,7 @@ Connection* Engine::Connect(ListenerId profile, const Address& to, const Address
   if (conn == nullptr) return nullptr;
   live_counter_.Add(1);
   ++outbound_;
+  counters_.Add(EngineCount::kConnects);
   conn->listener_ = profile;
   conn->Set(Connection::kOutbound | Connection::kStarted);  // OnClose comes in any case
   transport_->Connect(conn->handle, to, from);

@@ -39,6 +39,7 @@ struct Membership;
 
 enum class EngineCount : uint8_t {
   kAccepted,
+  kConnects,             // begun by this side; each ends as kConnected, or with a cause before it was open
   kConnected,
   kReleased,
   kBytesReceived,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connections that a coroutine owns, over the simulated kernel, each under several seeds: made, read, cancelled at any
 // step, cut, drained.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cerrno>
-#include <optional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -103,6 +103,315 @@ TEST_P(SimConnect, AUnixPathAndNoTargetAreSaidNotToBeThere) {
   EXPECT_EQ(log.lines, (std::vector<std::string>{
                            "unix:/run/x.sock: connecting to Unix paths is not there yet; give an address",
                            "no target is given: write HOST:PORT"}));
+}
+
+
+// Accepts and answers what Connect reaches, as the test tells it.
+class Upstream {
+ public:
+  explicit Upstream(SimServer* server, std::string_view at = kUpstream)
+      : server_(server), listener_(server->world.kernel().ListenAsPeer(at)) {}
+
+  // Who has connected since the last call.
+  void Accept() {
+    while (sim::SimPeer* peer = server_->world.kernel().TakeAccepted(listener_)) {
+      peer->CloseOnEof();
+      peers.push_back(peer);
+    }
+  }
+  // Answers each whole line of everybody.
+  void Answer() {
+    Accept();
+    for (sim::SimPeer* peer : peers) {
+      if (peer->received().find('\n') == std::string::npos || peer->ended()) continue;
+      peer->TakeReceived();
+      peer->Send("pong\n");
+    }
+  }
+  std::vector<sim::SimPeer*> peers;
+
+ private:
+  SimServer* const server_;
+  const int listener_;
+};
+
+// Steps, and time where nobody moves; `between` is called after each.
+template <class F>
+void Run(SimServer* server, int64_t ms, F between) {
+  const core::Nanos end = server->world.clock().Now() + ms * kNanosPerMs;
+  for (;;) {
+    if (!server->world.Step() && !server->world.MoveClock(end)) return;
+    between();
+  }
+}
+
+enum class Blow { kCancel, kCut };
+
+// What a task is told that is struck at any of its steps, and that nothing of it is left.
+void StrikeAtEachStep(uint64_t seed, Blow blow) {
+  bool ended_by_itself = false;
+  for (int at = 0; !ended_by_itself; ++at) {
+    ASSERT_LT(at, 2000);
+    SCOPED_TRACE(testing::Message() << "struck after step " << at);
+    SimServer server(seed);
+    Upstream upstream(&server);
+    Log log;
+    Running run(&server, [&] { return AskOnce(*Address::Parse(kUpstream), {}, &log); });
+    int steps = 0;
+    while (steps < at && server.world.Step()) {
+      upstream.Answer();
+      ++steps;
+    }
+    ended_by_itself = run.done();
+    if (blow == Blow::kCancel) run.Cancel();
+    if (blow == Blow::kCut) server.CutAll();
+    server.world.RunUntilIdle();
+    ASSERT_TRUE(run.done());
+    const std::string& last = log.lines.back();
+    if (ended_by_itself) {
+      EXPECT_EQ(last, "pong");
+    } else if (last != "pong") {  // it may have won the race
+      const bool connected = log.lines.front() == "connected";
+      EXPECT_EQ(last, connected                ? "no line"
+                      : blow == Blow::kCancel ? "127.0.0.1:9000: cancelled"
+                                              : "127.0.0.1:9000: the server is ending");
+    }
+    Run(&server, 60'000, [&] { upstream.Accept(); });
+    EXPECT_EQ(server.live(), 0u);
+  }
+}
+
+TEST_P(SimConnect, MayBeCancelledAtEachStep) { StrikeAtEachStep(seed(), Blow::kCancel); }
+TEST_P(SimConnect, MayBeCutAtEachStep) { StrikeAtEachStep(seed(), Blow::kCut); }
+
+TEST_P(SimConnect, ADeadlineEndsWhatNobodyAnswers) {
+  SimServer server(seed());
+  Upstream upstream(&server);
+  std::vector<sim::SimPeer*> crowd;  // fills its backlog
+  for (int i = 0; i < 200; ++i) crowd.push_back(server.world.kernel().Connect(kUpstream));
+  server.world.RunUntilIdle();
+  Log log;
+  Running run(&server, [&] { return AskOnce(*Address::Parse(kUpstream), {.deadline = 300 * kNanosPerMs}, &log); });
+  server.world.RunFor(299);
+  EXPECT_TRUE(log.lines.empty());
+  server.world.RunFor(2);
+  EXPECT_EQ(log.lines, std::vector<std::string>{"127.0.0.1:9000: the deadline has passed"});
+  server.world.RunUntilIdle();
+  EXPECT_EQ(server.live(), 0u);
+  EXPECT_EQ(server.Cause(CloseCause::kConnectFailed), 1u);
+}
+
+core::Task<> Reasons(OwnedConnection* up, std::vector<ReadReason>* reasons) {
+  for (int i = 0; i < 3; ++i) {
+    auto line = co_await (*up)->ReadLine({.deadline = kNanosPerSecond});
+    reasons->push_back(line.reason);
+  }
+}
+core::Task<> ConnectInto(OwnedConnection* up, ServiceOptions bounds) {
+  auto result = co_await Connect(*Address::Parse(kUpstream), {.bounds = bounds});
+  EXPECT_TRUE(result) << result.Explain();
+  *up = std::move(result.connection);
+}
+
+TEST_P(SimConnect, TheOwnersReadsEndAsATasksDo) {
+  SimServer server(seed());
+  Upstream upstream(&server);
+  OwnedConnection ups[3];
+  std::vector<ReadReason> reasons[3];
+  std::vector<std::unique_ptr<core::TestRoot>> roots;
+  server.OnShard(0, [&](Engine&) {
+    for (OwnedConnection& up : ups) {
+      roots.push_back(std::make_unique<core::TestRoot>());
+      ASSERT_TRUE(ConnectInto(&up, {}).Start(roots.back().get()));
+    }
+  });
+  server.world.RunUntilIdle();
+  upstream.Accept();
+  ASSERT_EQ(upstream.peers.size(), 3u);
+  // Which is whose is the seed's: all get the same in turn, and then one end each.
+  server.OnShard(0, [&](Engine&) {
+    for (int i = 0; i < 3; ++i) {
+      ups[i]->Write(std::string(1, static_cast<char>('0' + i)));
+      roots.push_back(std::make_unique<core::TestRoot>());
+      ASSERT_TRUE(Reasons(&ups[i], &reasons[i]).Start(roots.back().get()));
+    }
+  });
+  server.world.RunUntilIdle();
+  for (sim::SimPeer* peer : upstream.peers) {
+    peer->Send("line\n");
+    if (peer->received() == "0") peer->Reset();
+    if (peer->received() == "1") peer->HalfClose();
+  }
+  server.world.RunFor(5000);
+  using R = ReadReason;
+  EXPECT_THAT(reasons[0], testing::AnyOf(testing::ElementsAre(R::kNone, R::kReset, R::kReset),
+                                         testing::ElementsAre(R::kReset, R::kReset, R::kReset)));
+  EXPECT_THAT(reasons[1], testing::ElementsAre(R::kNone, R::kEof, R::kEof));
+  EXPECT_THAT(reasons[2], testing::ElementsAre(R::kNone, R::kDeadline, R::kDeadline));
+  EXPECT_EQ(server.live(), 3u) << "the slot of one that was reset stays with its owner";
+  server.OnShard(0, [&](Engine&) {
+    EXPECT_FALSE(ups[0]->open());
+    for (OwnedConnection& up : ups) up.Reset();
+  });
+  server.world.RunFor(60'000);
+  EXPECT_EQ(server.live(), 0u);
+}
+
+core::Task<> WaitForRoom(Connection* conn, std::vector<std::string>* log) {
+  const bool room = co_await conn->Writable();
+  log->push_back(room ? "room" : "no room");
+}
+core::Task<> WaitForLine(Connection* conn, std::vector<std::string>* log) {
+  auto line = co_await conn->ReadLine();
+  log->push_back(line ? "line" : line.reason == ReadReason::kClosed ? "closed" : "other");
+}
+
+TEST_P(SimConnect, WhoStillWaitsIsToldWhenTheOwnerLetsGo) {
+  SimServer server(seed());
+  Upstream upstream(&server);
+  OwnedConnection up;
+  Running run(&server, [&] { return ConnectInto(&up, {}); });
+  server.world.RunUntilIdle();
+  upstream.Accept();
+  ASSERT_EQ(upstream.peers.size(), 1u);
+  upstream.peers[0]->Stall();
+  std::vector<std::string> log;
+  core::TestRoot reader, writer;
+  server.OnShard(0, [&](Engine&) {
+    up->Write(std::string(3'000'000, 'x'));
+    ASSERT_TRUE(WaitForRoom(up.get(), &log).Start(&writer));
+    ASSERT_TRUE(WaitForLine(up.get(), &log).Start(&reader));
+  });
+  server.world.RunUntilIdle();
+  EXPECT_TRUE(log.empty());
+  server.OnShard(0, [&](Engine&) {
+    up->Abort();
+    up.Reset();
+  });
+  server.world.RunUntilIdle();
+  EXPECT_THAT(log, testing::UnorderedElementsAre("closed", "no room"));
+  EXPECT_EQ(server.live(), 0u);
+}
+
+// One line for each line, through the upstream.
+core::Task<> Forward(Connection& conn) {
+  while (auto line = co_await conn.ReadLine()) {
+    std::string request(*line);
+    request += '\n';
+    auto up = co_await Connect(*Address::Parse(kUpstream));
+    if (!up) co_return;
+    up->Write(request);
+    auto answer = co_await up->ReadLine();
+    if (!answer) co_return;
+    conn.Write(std::string(*answer) + "\n");
+  }
+}
+
+TEST_P(SimConnect, ADrainWaitsForTheAnswerAndTakesNoTurnsMeanwhile) {
+  SimServer server(seed());
+  Upstream upstream(&server);
+  const std::string at = server.Listen(Coroutine(Forward));
+  auto* peer = server.ConnectNow(at);
+  peer->CloseOnEof();
+  peer->Send("ask\n");
+  server.world.RunUntilIdle();
+  upstream.Accept();
+  ASSERT_EQ(upstream.peers.size(), 1u);
+  EXPECT_EQ(upstream.peers[0]->received(), "ask\n");
+  server.BeginDrain();
+  server.world.RunFor(1000);
+  const uint64_t turns = server.shard().counters().Read(core::ShardCount::kTurns);
+  server.world.RunFor(5000);
+  EXPECT_LE(server.shard().counters().Read(core::ShardCount::kTurns), turns + 20);
+  EXPECT_FALSE(server.drained());
+  upstream.peers[0]->Send("answer\n");
+  server.world.RunFor(1000);
+  EXPECT_EQ(peer->received(), "answer\n");
+  EXPECT_TRUE(peer->saw_fin());
+  EXPECT_TRUE(server.drained());
+}
+
+// Reads one block after the other and writes each on, as a proxy does; a copy of each is what must arrive.
+core::Task<> Proxy(OwnedConnection* from, OwnedConnection* to, std::vector<alloc::Lease>* kept, std::string* copy) {
+  while (auto data = co_await (*from)->Read({.max_bytes = 5000})) {
+    alloc::Lease lease = (*from)->Keep(data);
+    EXPECT_EQ(lease.view(), *data);
+    EXPECT_EQ(lease.data(), data.data) << "no copy";
+    *copy += std::string(*data);
+    if (kept->size() < 3) kept->push_back(lease.Share(0, lease.size()));
+    (*to)->Write(std::move(lease));
+    if (const bool room = co_await (*to)->Writable(); !room) co_return;
+  }
+}
+
+TEST_P(SimConnect, WhatIsKeptIsThereAfterTheNextReadAndAfterTheConnection) {
+  SimServer server(seed());
+  Upstream upstream(&server);
+  OwnedConnection from, to;
+  Running first(&server, [&] { return ConnectInto(&from, {}); });
+  server.world.RunUntilIdle();
+  upstream.Accept();
+  Running second(&server, [&] { return ConnectInto(&to, {}); });
+  server.world.RunUntilIdle();
+  upstream.Accept();
+  ASSERT_EQ(upstream.peers.size(), 2u);
+  std::vector<alloc::Lease> kept;
+  std::string copy;
+  Running run(&server, [&] { return Proxy(&from, &to, &kept, &copy); });
+  std::string all;
+  for (int i = 0; all.size() < 60'000; ++i) all += std::to_string(i) + " ";
+  upstream.peers[0]->Send(all);
+  upstream.peers[0]->HalfClose();
+  server.world.RunFor(1000);
+  EXPECT_TRUE(run.done());
+  EXPECT_EQ(copy, all);
+  EXPECT_EQ(upstream.peers[1]->received(), all);
+  server.OnShard(0, [&](Engine& engine) {
+    EXPECT_GT(engine.retained_blocks(), 0u) << "charged to who received it";
+    from.Reset();
+    to.Reset();
+  });
+  server.world.RunFor(60'000);
+  EXPECT_EQ(server.live(), 0u);
+  server.OnShard(0, [&](Engine& engine) {
+    EXPECT_EQ(engine.retained_blocks(), 0u);
+    size_t at = 0;
+    for (alloc::Lease& lease : kept) {
+      EXPECT_EQ(lease.view(), all.substr(at, lease.size()));
+      at += lease.size();
+    }
+    kept.clear();
+  });
+}
+
+TEST_P(SimConnect, BoundsAreOfTheConnectionAndNumberedApartFromListeners) {
+  SimServer server(seed());
+  Upstream upstream(&server);
+  OwnedConnection idle, other;
+  Running first(&server, [&] { return ConnectInto(&idle, {.idle_timeout_s = 2}); });
+  Running second(&server, [&] { return ConnectInto(&other, {}); });
+  server.world.RunUntilIdle();
+  const std::string at = server.Listen(Coroutine(server::Line));
+  auto* peer = server.ConnectNow(at);
+  peer->Send("x\n");
+  server.world.RunUntilIdle();
+  EXPECT_EQ(peer->received(), "OK\n");
+  std::vector<std::string> log;
+  Running wait(&server, [&] { return WaitForLine(idle.get(), &log); });
+  server.world.RunFor(6000);
+  EXPECT_EQ(log, std::vector<std::string>{"closed"});
+  server.OnShard(0, [&](Engine& engine) {
+    EXPECT_TRUE(other->open());
+    for (uint32_t i = 0; i < Engine::kOwnedProfilesMax - 2; ++i) {
+      EXPECT_NE(engine.OwnedProfile({.idle_timeout_s = 100 + i}), Engine::kNoProfile);
+    }
+    EXPECT_EQ(engine.OwnedProfile({.idle_timeout_s = 99}), Engine::kNoProfile);
+    EXPECT_EQ(engine.OwnedProfile({}), other->listener());
+    idle.Reset();
+    other.Reset();
+  });
+  server.world.RunFor(60'000);
+  EXPECT_EQ(server.Cause(CloseCause::kIdle), 1u);
 }
 
 }  // namespace

@@ -204,9 +204,9 @@ std::vector<std::string> SimServer::Leftovers(std::optional<uint64_t> outbound) 
   expect("live connections", live(), 0);
   expect("causes (each connection has one, counted once)", Causes(), released);
   expect("connections without a cause", Cause(CloseCause::kNone), 0);
-  if (outbound.has_value() || Cause(CloseCause::kConnectFailed) + Count(EngineCount::kConnected) == 0) {
-    expect("connections released", released, Count(EngineCount::kAccepted) + outbound.value_or(0));
-  }
+  const uint64_t connects = Count(EngineCount::kConnects);
+  expect("connections released", released, Count(EngineCount::kAccepted) + connects);
+  if (outbound.has_value()) expect("connects", connects, *outbound);
   expect("stale completions", TransportCountOr0("stale"), 0);
   expect("close errors", TransportCountOr0("close_errors"), 0);
   if (credit_ != nullptr) expect("credit", static_cast<uint64_t>(credit_->left()), static_cast<uint64_t>(options_.credit));

@@ -99,9 +99,10 @@ TEST_F(WaitFdTest, IsReadyWithItsEventsThroughTheRunQueue) {
 }
 
 TEST_F(WaitFdTest, EachDirectionAsksForItsEvents) {
-  for (const auto& [start, events] :
-       {std::pair{+[](Wait*) -> Task<> { co_await WaitReadable(3); }, uint32_t{POLLIN}},
-        std::pair{+[](Wait*) -> Task<> { co_await WaitWritable(3, Millis(5)); }, uint32_t{POLLOUT}}}) {
+  using Start = Task<> (*)(Wait*);
+  const Start readable = [](Wait*) -> Task<> { co_await WaitReadable(3); };
+  const Start writable = [](Wait*) -> Task<> { co_await WaitWritable(3, Millis(5)); };
+  for (const auto& [start, events] : {std::pair{readable, uint32_t{POLLIN}}, std::pair{writable, uint32_t{POLLOUT}}}) {
     Wait wait;
     {
       Shard::Enter enter(&shard_);

@@ -21,7 +21,8 @@ using core::kNanosPerMs;
 
 core::Task<> Reverse(Connection& conn) {
   while (auto line = co_await conn.ReadLine({.max_bytes = 100})) {
-    auto work = [text = std::string(*line)] { return std::string(text.rbegin(), text.rend()); };
+    std::string text(*line);
+    auto work = [text = std::move(text)] { return std::string(text.rbegin(), text.rend()); };
     auto turned = co_await core::Blocking(std::move(work));
     switch (turned.end()) {
       case core::JobEnd::kDone: conn.Write(*turned + "\n"); break;

@@ -15,7 +15,8 @@ using namespace mooring;
 
 Task<> Nap(Connection& conn) {
   while (auto line = co_await conn.ReadLine()) {
-    auto nap = [seconds = std::atoi(std::string(*line).c_str())] {
+    const int seconds = std::atoi(std::string(*line).c_str());
+    auto nap = [seconds] {
       std::fprintf(stderr, "sleeping: %d\n", seconds);
       return sleep(static_cast<unsigned>(seconds));
     };

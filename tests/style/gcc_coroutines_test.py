@@ -11,7 +11,7 @@ import re
 import sys
 
 # Designators of aggregates that are trivial, and so are safe as temporaries in an awaiting expression.
-TRIVIAL = {"max_bytes", "deadline"}  # net::ReadOptions
+TRIVIAL = {"max_bytes", "deadline", "from", "bounds"}  # net::ReadOptions, net::ConnectOptions
 
 
 def blank(match):

@@ -26,9 +26,12 @@
 #include "core/when_all.h"
 #include "core/when_any.h"
 #include "net/close_cause.h"
+#include "net/connect.h"
 #include "net/connection.h"
 #include "net/connection_set.h"
+#include "net/endpoint.h"
 #include "net/handler.h"
+#include "net/owned_connection.h"
 #include "net/post.h"
 #include "net/read_result.h"
 #include "net/service_options.h"
@@ -39,10 +42,16 @@ namespace mooring {
 
 // A server and its services.
 using net::CloseCause;
+using net::Connect;
+using net::ConnectFailure;
 using net::Connection;
 using net::ConnectionId;
 using net::ConnectionSet;
+using net::ConnectOptions;
+using net::ConnectResult;
+using net::Endpoint;
 using net::Handler;
+using net::OwnedConnection;
 using net::ReadOptions;
 using net::ReadReason;
 using net::ReadResult;

@@ -46,6 +46,7 @@ class Answers {
   // How many are on their way: work that was handed out and has not been answered.
   uint32_t outstanding() const { return outstanding_; }
   void Expect() { ++outstanding_; }
+  void ExpectNoMore() { --outstanding_; }  // one of them was taken back
 
  private:
   Answer* Detach();

@@ -8,11 +8,7 @@ BlockingJob::BlockingJob() {
   drop = [](Job* self) { static_cast<BlockingJob*>(self)->GiveBack(); };
   take = [](Answer* self) { static_cast<BlockingJob*>(self)->Taken(); };
   destroy = [](Answer* self) { delete static_cast<BlockingJob*>(self); };
-  cancel = [](WaitPoint* self) {
-    auto* job = static_cast<BlockingJob*>(self);
-    job->unwanted_.store(true, std::memory_order_relaxed);
-    job->Complete(JobEnd::kCancelled);
-  };
+  cancel = [](WaitPoint* self) { static_cast<BlockingJob*>(self)->Cancel(); };
 }
 
 void BlockingJob::Begin(std::coroutine_handle<> task, CancelScope* scope) {
@@ -48,6 +44,20 @@ void BlockingJob::Taken() {
   } else {
     Complete(called_ ? JobEnd::kDone : JobEnd::kRefused);
   }
+}
+
+void BlockingJob::Cancel() {
+  Shard* shard = Shard::Current();
+  if (submitted_ && !answered_) {
+    // Taken back, so that what nobody waits for keeps nobody from the queue; else not run, if it is not too late.
+    if (shard->job_runner()->Withdraw(this)) {
+      submitted_ = false;
+      shard->answers()->ExpectNoMore();
+    } else {
+      unwanted_.store(true, std::memory_order_relaxed);
+    }
+  }
+  Complete(JobEnd::kCancelled);
 }
 
 void BlockingJob::Complete(JobEnd end) {

@@ -88,6 +88,7 @@ class BlockingJob : private Job, private Answer, private WaitPoint {
   void Run();
   void GiveBack();
   void Taken();
+  void Cancel();
   void Complete(JobEnd end);
 
   // The shard's.

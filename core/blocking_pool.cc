@@ -73,6 +73,21 @@ bool BlockingPool::Submit(Job* job) {
   return true;
 }
 
+// A walk over those that wait: cancelling is rare, and a queue is short unless something is wrong.
+bool BlockingPool::Withdraw(Job* job) {
+  const std::lock_guard lock(mutex_);
+  Job* before = nullptr;
+  for (Job* at = first_; at != nullptr; before = std::exchange(at, at->next)) {
+    if (at != job) continue;
+    (before == nullptr ? first_ : before->next) = job->next;
+    if (last_ == job) last_ = before;
+    --counts_.queued;
+    ++counts_.withdrawn;
+    return true;
+  }
+  return false;
+}
+
 bool BlockingPool::StartThread() {
   // Blocked here for the moment, and so from its first instruction in the thread.
   sigset_t all, before;

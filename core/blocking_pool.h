@@ -5,7 +5,7 @@
 // blocks has none. They sleep rather than work, so they are not pinned: they may run on each CPU that the process may,
 // whatever the thread that started them is tied to.
 //
-// Threads:  Submit and counts from any; made and destroyed by one, which blocks in the destructor for the jobs that
+// Threads:  Submit, Withdraw and counts from any; made and destroyed by one, which blocks in the destructor for the jobs that
 //           run.
 // Owns:     its threads ("blocking-0", ... in top -H; no signal is delivered to them) and the jobs that wait.
 // Limits:   Options.
@@ -38,6 +38,7 @@ class BlockingPool final : public JobRunner {
   struct Counts {
     uint64_t run = 0;      // taken from the queue
     uint64_t refused = 0;  // not taken into it
+    uint64_t withdrawn = 0;
     uint32_t queued = 0;   // now
     uint32_t busy = 0;     // threads, now
     uint32_t threads = 0;  // started
@@ -53,6 +54,7 @@ class BlockingPool final : public JobRunner {
 
   // False when `queue_max` wait, or when there is no thread and none can be started.
   bool Submit(Job* job) override;
+  bool Withdraw(Job* job) override;
   Counts counts() const;
 
  private:

@@ -112,6 +112,37 @@ TEST(BlockingPool, RefusesBeyondItsQueueAndTakesAgain) {
   fourth.done.wait();
 }
 
+TEST(BlockingPool, GivesBackWhatHasNotBegunWhereverItWaits) {
+  for (const size_t which : {size_t{0}, size_t{1}, size_t{2}}) {
+    BlockingPool pool({.threads = 1, .queue_max = 3});
+    std::latch hold{1}, begun{1};
+    Errand runs([&] {
+      begun.count_down();
+      hold.wait();
+    });
+    ASSERT_TRUE(pool.Submit(&runs));
+    begun.wait();
+    std::vector<size_t> order;  // of one thread
+    std::vector<std::unique_ptr<Errand>> errands;
+    for (size_t i = 0; i < 4; ++i) errands.push_back(std::make_unique<Errand>([&order, i] { order.push_back(i); }));
+    for (size_t i = 0; i < 3; ++i) ASSERT_TRUE(pool.Submit(errands[i].get()));
+    EXPECT_FALSE(pool.Submit(errands[3].get()));
+    EXPECT_TRUE(pool.Withdraw(errands[which].get()));
+    EXPECT_FALSE(pool.Withdraw(errands[which].get())) << "gone";
+    EXPECT_FALSE(pool.Withdraw(&runs)) << "begun";
+    EXPECT_EQ(pool.counts().queued, 2u);
+    EXPECT_EQ(pool.counts().withdrawn, 1u);
+    EXPECT_TRUE(pool.Submit(errands[3].get())) << "its place is free";
+    hold.count_down();
+    errands[3]->done.wait();
+    std::vector<size_t> expected;
+    for (size_t i = 0; i < 4; ++i) {
+      if (i != which) expected.push_back(i);
+    }
+    EXPECT_EQ(order, expected);
+  }
+}
+
 TEST(BlockingPool, ItsEndDropsWhatWaitsAndWaitsForWhatRuns) {
   auto pool = std::make_unique<BlockingPool>(BlockingPool::Options{.threads = 1});
   std::latch hold{1}, begun{1};

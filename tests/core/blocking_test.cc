@@ -30,6 +30,7 @@ class HandRunner final : public JobRunner {
     jobs.push_back(job);
     return true;
   }
+  bool Withdraw(Job* job) override { return gives_back && std::erase(jobs, job) == 1; }
   void Run() {
     Job* const job = jobs.front();
     jobs.pop_front();
@@ -42,6 +43,7 @@ class HandRunner final : public JobRunner {
   }
   std::deque<Job*> jobs;
   size_t queue_max = 8;
+  bool gives_back = false;
 };
 
 // Counts the living ones.
@@ -242,6 +244,29 @@ TEST_F(BlockingTest, CancelBeforeItHasBegunEndsTheWaitAndTheFunctionIsNotRun) {
   Turn();
   EXPECT_EQ(report_.live, 0);
   EXPECT_EQ(shard().answers()->outstanding(), 0u);
+}
+
+TEST_F(BlockingTest, CancelTakesAJobThatWaitsBackAndItsPlaceIsFree) {
+  runner_.gives_back = true;
+  runner_.queue_max = 1;
+  Start();
+  Cancel();
+  EXPECT_TRUE(runner_.jobs.empty());
+  EXPECT_EQ(shard().answers()->outstanding(), 0u);
+  Turn();
+  EXPECT_TRUE(report_.over);
+  EXPECT_EQ(report_.end, JobEnd::kCancelled);
+  EXPECT_EQ(report_.live, 0) << "the function went with the wait";
+  Report next;
+  TestRoot next_root;
+  {
+    Shard::Enter enter(&shard());
+    ASSERT_TRUE(Waits(&next).Start(&next_root));
+  }
+  ASSERT_EQ(runner_.jobs.size(), 1u);
+  runner_.Run();
+  Turn();
+  EXPECT_EQ(next.end, JobEnd::kDone);
 }
 
 TEST_F(BlockingTest, CancelWhileItRunsEndsTheWaitAndTheResultIsDroppedWhenItComes) {

@@ -175,18 +175,23 @@ void Busy(SimServer& server, const std::string& at, int steps) {
 
 TEST_P(SimBlocking, AServerThatIsCutAtAnyStageLeavesNothing) {
   size_t with_jobs = 0;
+  uint64_t withdrawn = 0;
+  SimServer::Options options = Options(2);
+  options.jobs.threads = 1;  // so that some wait
   for (int steps = 0; steps < 300; steps += 7) {
-    SimServer server(seed(), Options(2));
+    SimServer server(seed(), options);
     const std::string at = server.Listen(Coroutine(Reverse));
     Busy(server, at, steps);
     with_jobs += Outstanding(server) > 0;
     server.CutAll();
     server.world.RunFor(1'000);
+    withdrawn += server.world.jobs().withdrawn();
     EXPECT_EQ(Outstanding(server), 0u);
     EXPECT_EQ(server.world.jobs().waiting(), 0u);
     EXPECT_EQ(server.live(), 0u);
   }
   EXPECT_GT(with_jobs, 10u);
+  EXPECT_GT(withdrawn, 0u);
 }
 
 TEST_P(SimBlocking, AServerThatGivesUpAtAnyStageIsNotTouchedByItsJobs) {

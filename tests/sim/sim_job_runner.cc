@@ -20,6 +20,15 @@ bool SimJobRunner::Submit(core::Job* job) {
   return true;
 }
 
+bool SimJobRunner::Withdraw(core::Job* job) {
+  const auto at = std::find_if(jobs_.begin() + static_cast<std::ptrdiff_t>(begun_), jobs_.end(),
+                               [job](const Waiting& waiting) { return waiting.job == job; });
+  if (at == jobs_.end()) return false;
+  jobs_.erase(at);
+  ++withdrawn_;
+  return true;
+}
+
 void SimJobRunner::Begin() {
   for (; begun_ < std::min(options_.threads, jobs_.size()); ++begun_) {
     // Half of them at once, so that they meet what happens in the same moment.

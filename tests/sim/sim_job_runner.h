@@ -33,6 +33,7 @@ class SimJobRunner final : public core::JobRunner {
   SimJobRunner(const SimJobRunner&) = delete;
 
   bool Submit(core::Job* job) override;
+  bool Withdraw(core::Job* job) override;
 
   bool due() const { return NextDue() <= clock_->Now(); }
   core::Nanos NextDue() const;  // INT64_MAX: none is under way
@@ -41,6 +42,7 @@ class SimJobRunner final : public core::JobRunner {
   size_t waiting() const { return jobs_.size(); }
   uint64_t run() const { return run_; }
   uint64_t refused() const { return refused_; }
+  uint64_t withdrawn() const { return withdrawn_; }
 
  private:
   struct Waiting {
@@ -56,6 +58,7 @@ class SimJobRunner final : public core::JobRunner {
   size_t begun_ = 0;
   uint64_t run_ = 0;
   uint64_t refused_ = 0;
+  uint64_t withdrawn_ = 0;
 };
 
 }  // namespace mooring::sim

@@ -22,8 +22,6 @@ SAID = {
     "kv": (b"*3\r\n$3\r\nset\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\n", b"+OK\r\n$5\r\nhello\r\n"),
     "proxy": (b"hello\n", b"OK\n"),  # of the line example behind it
     "notes": (b"hello\n", b"ERR "),  # nobody is at home there; with a database: tests/examples
-    "proxy": (b"", b""),  # nobody is behind it
-    "notes": (b"list\n", b"ERR "),  # there is no database
 }
 
 # What pkg-config knows of and an example needs beside the library.

@@ -23,6 +23,7 @@ SAID = {
     "proxy": (b"hello\n", b"OK\n"),  # of the line example behind it
     "notes": (b"hello\n", b"ERR "),  # nobody is at home there; with a database: tests/examples
 }
+FLAGS = {"notes": ["--database=host=/nonexistent"]}
 
 # What pkg-config knows of and an example needs beside the library.
 PACKAGES = {"notes": ["libpq"]}

@@ -21,7 +21,7 @@ class JobRunner {
   // False, and `job` stays the caller's, when too many wait already.
   virtual bool Submit(Job* job) = 0;
   // Nobody wants it any more: true when it had not begun; then it is the caller's again, and its place is free.
-  virtual bool Withdraw(Job* job) { return false; }
+  virtual bool Withdraw(Job* /*job*/) { return false; }
 };
 
 }  // namespace mooring::core

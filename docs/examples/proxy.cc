@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// proxy: passes one TCP port on to another, from where the kernel put the bytes. Each client has a connection of its own
-// to the target. A half-close and a reset are passed on; who reads slowly slows down the sender and costs no memory.
+// proxy: passes one TCP port on to another, no byte copied. Each client has a connection of its own to the target.
+// A half-close and a reset are passed on; who reads slowly slows down the sender, and costs no memory.
 //
 //   proxy --to=127.0.0.1:7001 &
 //   printf 'hello\n' | nc -N 127.0.0.1 7003

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connect: an outbound connection for a coroutine that then owns it.
 //
-//   if (auto up = co_await Connect(address, {.deadline = Seconds(2)}); up) {
+//   if (auto up = co_await Connect("db.example:5432", {.deadline = Seconds(2)}); up) {
 //     up->Write("ping\n");
 //     auto line = co_await up->ReadLine();
 //   } else {
 //     Note(up.Explain());
 //   }
+//
+// A name is looked up (net/resolve.h), and its addresses are tried one after the other: in the resolver's order, the
+// families taking turns (RFC 8305, section 4), without the race of its section 5. One deadline holds for all of it. An
+// address that is silent may take an even part of what is left, at least 1 s, so that the next ones have theirs; one that
+// refuses takes nothing.
 //
 // Cancelling the scope ends it at any stage: what is half made is aborted and not waited for.
 //
@@ -42,6 +47,7 @@ static_assert(std::is_trivially_copyable_v<ConnectOptions>, "gcc 12 frees other 
 enum class ConnectFailure : uint8_t {
   kNone,       // connected
   kTarget,     // `target` is none that can be connected to
+  kName,       // the look-up failed: `error` is an EAI_ code
   kConnect,    // no address took the connection: `tried`
   kDeadline,   // passed, before any address did
   kCancelled,  // the scope was
@@ -66,11 +72,17 @@ struct ConnectResult {
   ConnectFailure failure = ConnectFailure::kNone;
   int error = 0;               // errno of the last attempt, when there was one
   std::string target;          // and what was wrong with it; empty when connected
-  std::vector<Tried> tried;    // without success, in order
+  std::vector<Tried> tried;    // without success, in order; also when a later one was connected to
+  uint32_t untried = 0;        // addresses for which no time was left
 };
 
-// An address, or what Endpoint::Parse reads. A Unix path gives kTarget: those can be listened on, not connected to.
+// HOST:PORT with a name or an address. Named sockets (unix:) give kTarget: those can be listened on, not connected to.
+core::Task<ConnectResult> Connect(std::string target, ConnectOptions options = {});
+// The same for an address that is known.
 core::Task<ConnectResult> Connect(Endpoint target, ConnectOptions options = {});
+
+// The order in which addresses are tried: each family in the order given, the families in turn, the first one's first.
+std::vector<Address> Interleaved(const std::vector<Address>& addresses);
 
 }  // namespace mooring::net
 

@@ -39,7 +39,6 @@ void ConnectAttempt::GiveUp(int error) {
   if (finished_) return;
   conn_->TakeBack();
   if (error == ETIMEDOUT && conn_->cause_ == CloseCause::kNone) {
-    outcome_.expired = true;
     conn_->read_parameter_ = ETIMEDOUT;  // connect_error()
     Engine::Current()->End(*conn_, CloseCause::kConnectFailed, /*abort=*/true);
   } else {

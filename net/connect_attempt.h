@@ -28,7 +28,6 @@ class [[nodiscard]] ConnectAttempt final : private Handler, private core::WaitPo
   struct Outcome {
     OwnedConnection connection;  // none when it failed
     int error = 0;               // errno. ECANCELED: the scope was. ENOBUFS: the engine is full. ESHUTDOWN: it was cut
-    bool expired = false;        // ETIMEDOUT by the deadline given here, not by the kernel's
   };
 
   // `deadline_ms` is of the shard's clock; 0 is none.

@@ -3,7 +3,9 @@
 // step, cut, drained.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "core/sleep.h"
 #include "net/address.h"
 #include "net/connect.h"
+#include "net/resolve.h"
 #include "server/line.h"
 #include "tests/core/test_root.h"
 #include "tests/net/sim_server.h"
@@ -30,11 +33,11 @@ class SimConnect : public testing::TestWithParam<uint64_t> {
 };
 INSTANTIATE_TEST_SUITE_P(Seeds, SimConnect, testing::Range<uint64_t>(1, 13));
 
-// One root task on shard 0, which the test may cancel.
+// One root task on shard 0, which the test may cancel. It starts in a turn, where the shard knows the time.
 template <class F>
 struct Running {
   Running(SimServer* on, F make) : server(on) {
-    server->OnShard(0, [&](Engine&) { EXPECT_TRUE(make().Start(&root)); });
+    EXPECT_TRUE(server->shard(0).Post([this, make] { EXPECT_TRUE(make().Start(&root)); }));
   }
   bool done() const { return root.done_calls == 1; }
   void Cancel() {
@@ -99,7 +102,8 @@ TEST_P(SimConnect, AUnixPathAndNoTargetAreSaidNotToBeThere) {
   SimServer server(seed());
   Log log;
   Running path(&server, [&] { return AskOnce(*Endpoint::Parse("unix:/run/x.sock"), {}, &log); });
-  Running none(&server, [&] { return AskOnce({}, {}, &log); });
+  Running none(&server, [&] { return AskOnce(Endpoint(), {}, &log); });
+  server.world.RunUntilIdle();
   EXPECT_EQ(log.lines, (std::vector<std::string>{
                            "unix:/run/x.sock: connecting to Unix paths is not there yet; give an address",
                            "no target is given: write HOST:PORT"}));
@@ -195,7 +199,8 @@ TEST_P(SimConnect, ADeadlineEndsWhatNobodyAnswers) {
   server.world.RunFor(299);
   EXPECT_TRUE(log.lines.empty());
   server.world.RunFor(2);
-  EXPECT_EQ(log.lines, std::vector<std::string>{"127.0.0.1:9000: the deadline has passed"});
+  EXPECT_EQ(log.lines, std::vector<std::string>{"127.0.0.1:9000: timed out: the target does not answer, or its "
+                                                "backlog is full: the deadline has passed"});
   server.world.RunUntilIdle();
   EXPECT_EQ(server.live(), 0u);
   EXPECT_EQ(server.Cause(CloseCause::kConnectFailed), 1u);
@@ -412,6 +417,184 @@ TEST_P(SimConnect, BoundsAreOfTheConnectionAndNumberedApartFromListeners) {
   });
   server.world.RunFor(60'000);
   EXPECT_EQ(server.Cause(CloseCause::kIdle), 1u);
+}
+
+// Names of the test's own.
+class Names final : public NameSource {
+ public:
+  NameAnswer LookUp(const std::string& host, uint16_t port) override {
+    ++asked;
+    const auto found = known.find(host);
+    if (found == known.end()) return {.error = EAI_NONAME, .system_error = 0, .addresses = {}};
+    NameAnswer answer;
+    for (const char* each : found->second) {
+      answer.addresses.push_back(*Address::Parse(each));
+      answer.addresses.back().set_port(port);
+    }
+    return answer;
+  }
+  std::map<std::string, std::vector<const char*>> known;
+  int asked = 0;
+};
+
+core::Task<> AskByName(std::string to, ConnectOptions options, Log* log) {
+  auto up = co_await Connect(std::move(to), options);
+  for (const ConnectResult::Tried& each : up.tried) log->Add(each.address.ToString());
+  if (!up) {
+    log->Add(up.Explain());
+    co_return;
+  }
+  up->Write("ping\n");
+  auto line = co_await up->ReadLine();
+  log->Add(line ? std::string(*line) : "no line");
+}
+
+struct Named {
+  explicit Named(uint64_t seed) : server(seed), upstream(&server) {
+    server.shard().locals().Emplace<NamesInUse>(&names);
+  }
+  std::vector<std::string> Ask(std::string target, ConnectOptions options = {}) {
+    Log log;
+    Running run(&server, [&] { return AskByName(target, options, &log); });
+    net::Run(&server, 60'000, [&] { upstream.Answer(); });
+    EXPECT_TRUE(run.done()) << target;
+    return log.lines;
+  }
+  Names names;
+  SimServer server;
+  Upstream upstream;
+};
+
+TEST_P(SimConnect, ANameIsLookedUpAndItsAddressesAreTriedInTurn) {
+  Named named(seed());
+  named.names.known["db.example"] = {"127.0.0.2:0", "127.0.0.3:0", "[::1]:0", "127.0.0.1:0"};
+  EXPECT_EQ(named.Ask("db.example:9000"),
+            (std::vector<std::string>{"127.0.0.2:9000", "[::1]:9000", "127.0.0.3:9000", "pong"}));
+  EXPECT_EQ(named.Ask("tcp://127.0.0.1:9000"), std::vector<std::string>{"pong"});
+  EXPECT_EQ(named.names.asked, 1) << "digits are not looked up";
+  named.names.known["none.example"] = {"127.0.0.2:0", "[::1]:0"};
+  EXPECT_EQ(named.Ask("none.example:9000").back(),
+            "none.example:9000: 127.0.0.2:9000: connection refused: nobody listens on the target; "
+            "[::1]:9000: connection refused: nobody listens on the target");
+  EXPECT_EQ(named.server.live(), 0u);
+}
+
+TEST_P(SimConnect, WhatIsWrongWithANameIsSaid) {
+  Named named(seed());
+  EXPECT_EQ(named.Ask("nobody.example:1").back(),
+            "nobody.example:1: no such name: look at its spelling, /etc/hosts and `getent ahosts NAME`");
+  const std::pair<std::string, const char*> wrong[] = {
+      {"db.example", "it has no port"},
+      {"db.example:0", "its port is not a number from 1 to 65535"},
+      {"db.example:x", "its port is not a number from 1 to 65535"},
+      {":5432", "it has no host"},
+      {"::1:5432", "an IPv6 host needs brackets"},
+      {"a b:5432", "its host is not a name"},
+      {std::string("a\0b:5432", 8), "its host is not a name"},
+      {std::string(254, 'a') + ":1", "its host has more than 253 characters"},
+      {"unix:/run/x:5", "connecting to Unix paths is not there yet"},
+  };
+  for (const auto& [target, what] : wrong) {
+    EXPECT_THAT(named.Ask(target).back(), testing::HasSubstr(what)) << target;
+  }
+  EXPECT_EQ(named.names.asked, 1);
+  named.server.shard().SetJobRunner(nullptr);
+  EXPECT_THAT(named.Ask("db.example:1").back(), testing::HasSubstr("no helper thread for the look-up"));
+}
+
+TEST_P(SimConnect, ASilentAddressLeavesTheOthersTheirPart) {
+  Named named(seed());
+  ASSERT_GE(named.server.world.kernel().ListenAsPeer("127.0.0.7:9000"), 0);
+  for (int i = 0; i < 200; ++i) named.server.world.kernel().Connect("127.0.0.7:9000");  // fills its backlog
+  named.server.world.RunUntilIdle();
+  named.names.known["db.example"] = {"127.0.0.7:0", "127.0.0.1:0"};
+  const ConnectOptions four_seconds = {.deadline = 4 * kNanosPerSecond};
+  const int64_t before = named.server.world.now_ms();
+  Log log;
+  Running run(&named.server, [&] { return AskByName("db.example:9000", four_seconds, &log); });
+  const auto done = [&] {
+    named.upstream.Answer();
+    return run.done();
+  };
+  EXPECT_TRUE(named.server.world.RunUntil(done, 10'000));
+  EXPECT_EQ(log.lines, (std::vector<std::string>{"127.0.0.7:9000", "pong"}));
+  EXPECT_GE(named.server.world.now_ms() - before, 1900);
+  EXPECT_LE(named.server.world.now_ms() - before, 2300);
+  // At least a second for each: the last ones go without.
+  named.names.known["all.silent"] = {"127.0.0.7:0", "127.0.0.7:0", "127.0.0.7:0", "127.0.0.7:0"};
+  EXPECT_THAT(named.Ask("all.silent:9000", {.deadline = 2500 * kNanosPerMs}).back(),
+              testing::EndsWith(": the deadline has passed; addresses that were not tried: 1"));
+}
+
+TEST_P(SimConnect, ADeadlineMayPassWhileANameIsLookedUp) {
+  SimServer server(seed());
+  Names names;
+  names.known["db.example"] = {"127.0.0.1:0"};
+  server.shard().locals().Emplace<NamesInUse>(&names);
+  struct Stuck final : core::JobRunner {  // a resolver that never answers
+    bool Submit(core::Job* job) override {
+      jobs.push_back(job);
+      return true;
+    }
+    std::vector<core::Job*> jobs;
+  } stuck;
+  server.shard().SetJobRunner(&stuck);
+  Log log;
+  Running late(&server, [&] { return AskByName("db.example:9000", {.deadline = kNanosPerSecond}, &log); });
+  Running cancelled(&server, [&] { return AskByName("db.example:9000", {.deadline = 0}, &log); });
+  server.world.RunFor(900);
+  EXPECT_TRUE(log.lines.empty());
+  server.world.RunFor(200);
+  cancelled.Cancel();
+  server.world.RunUntilIdle();
+  EXPECT_EQ(log.lines, (std::vector<std::string>{"db.example:9000: looking the name up: the deadline has passed",
+                                                 "db.example:9000: looking the name up: cancelled"}));
+  for (core::Job* job : stuck.jobs) job->run(job);  // nobody waits any more
+  server.world.RunUntilIdle();
+  EXPECT_EQ(server.live(), 0u);
+}
+
+TEST_P(SimConnect, ByNameMayBeCancelledAtEachStep) {
+  bool ended_by_itself = false;
+  for (int at = 0; !ended_by_itself; ++at) {
+    ASSERT_LT(at, 2000);
+    SCOPED_TRACE(testing::Message() << "cancelled after step " << at);
+    Named named(seed());
+    named.names.known["db.example"] = {"127.0.0.2:0", "127.0.0.1:0"};
+    Log log;
+    Running run(&named.server, [&] { return AskByName("db.example:9000", {}, &log); });
+    int steps = 0;
+    const auto there = [&] {
+      named.upstream.Answer();
+      return steps++ == at || run.done();
+    };
+    named.server.world.RunUntil(there, 10'000);
+    ended_by_itself = run.done();
+    run.Cancel();
+    named.server.world.RunUntilIdle();
+    ASSERT_TRUE(run.done());
+    const std::string& last = log.lines.back();
+    EXPECT_TRUE(last == "pong" || last == "no line" || last.ends_with(": cancelled")) << last;
+    net::Run(&named.server, 60'000, [&] { named.upstream.Accept(); });
+    EXPECT_EQ(named.server.live(), 0u);
+  }
+}
+
+TEST(Connect, FamiliesTakeTurns) {
+  const auto order = [](const std::vector<std::string>& given) {
+    std::vector<Address> addresses;
+    for (const std::string& each : given) addresses.push_back(*Address::Parse(each));
+    std::vector<std::string> out;
+    for (const Address& each : Interleaved(addresses)) out.push_back(each.ToString());
+    return out;
+  };
+  using V = std::vector<std::string>;
+  EXPECT_EQ(order({}), V{});
+  EXPECT_EQ(order({"1.1.1.1:1", "2.2.2.2:1"}), (V{"1.1.1.1:1", "2.2.2.2:1"}));
+  EXPECT_EQ(order({"[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"}),
+            (V{"[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"}));
+  EXPECT_EQ(order({"1.1.1.1:1", "2.2.2.2:1", "3.3.3.3:1", "[::1]:1"}),
+            (V{"1.1.1.1:1", "[::1]:1", "2.2.2.2:1", "3.3.3.3:1"}));
 }
 
 }  // namespace

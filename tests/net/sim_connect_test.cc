@@ -18,6 +18,7 @@
 #include "server/line.h"
 #include "tests/core/test_root.h"
 #include "tests/net/sim_server.h"
+#include "tests/net/upstream.h"
 
 namespace mooring::net {
 namespace {
@@ -25,27 +26,11 @@ namespace {
 using core::kNanosPerMs;
 using core::kNanosPerSecond;
 
-constexpr std::string_view kUpstream = "127.0.0.1:9000";
-
 class SimConnect : public testing::TestWithParam<uint64_t> {
  protected:
   uint64_t seed() const { return Seed(GetParam()); }
 };
 INSTANTIATE_TEST_SUITE_P(Seeds, SimConnect, testing::Range<uint64_t>(1, 13));
-
-// One root task on shard 0, which the test may cancel. It starts in a turn, where the shard knows the time.
-template <class F>
-struct Running {
-  Running(SimServer* on, F make) : server(on) {
-    EXPECT_TRUE(server->shard(0).Post([this, make] { EXPECT_TRUE(make().Start(&root)); }));
-  }
-  bool done() const { return root.done_calls == 1; }
-  void Cancel() {
-    server->OnShard(0, [&](Engine&) { root.scope.Cancel(); });
-  }
-  SimServer* const server;
-  core::TestRoot root;
-};
 
 struct Log {
   std::vector<std::string> lines;
@@ -110,45 +95,6 @@ TEST_P(SimConnect, AUnixPathAndNoTargetAreSaidNotToBeThere) {
 }
 
 
-// Accepts and answers what Connect reaches, as the test tells it.
-class Upstream {
- public:
-  explicit Upstream(SimServer* server, std::string_view at = kUpstream)
-      : server_(server), listener_(server->world.kernel().ListenAsPeer(at)) {}
-
-  // Who has connected since the last call.
-  void Accept() {
-    while (sim::SimPeer* peer = server_->world.kernel().TakeAccepted(listener_)) {
-      peer->CloseOnEof();
-      peers.push_back(peer);
-    }
-  }
-  // Answers each whole line of everybody.
-  void Answer() {
-    Accept();
-    for (sim::SimPeer* peer : peers) {
-      if (peer->received().find('\n') == std::string::npos || peer->ended()) continue;
-      peer->TakeReceived();
-      peer->Send("pong\n");
-    }
-  }
-  std::vector<sim::SimPeer*> peers;
-
- private:
-  SimServer* const server_;
-  const int listener_;
-};
-
-// Steps, and time where nobody moves; `between` is called after each.
-template <class F>
-void Run(SimServer* server, int64_t ms, F between) {
-  const core::Nanos end = server->world.clock().Now() + ms * kNanosPerMs;
-  for (;;) {
-    if (!server->world.Step() && !server->world.MoveClock(end)) return;
-    between();
-  }
-}
-
 enum class Blow { kCancel, kCut };
 
 // What a task is told that is struck at any of its steps, and that nothing of it is left.
@@ -180,7 +126,7 @@ void StrikeAtEachStep(uint64_t seed, Blow blow) {
                       : blow == Blow::kCancel ? "127.0.0.1:9000: cancelled"
                                               : "127.0.0.1:9000: the server is ending");
     }
-    Run(&server, 60'000, [&] { upstream.Accept(); });
+    RunWith(&server, 60'000, [&] { upstream.Accept(); });
     EXPECT_EQ(server.live(), 0u);
   }
 }
@@ -456,7 +402,7 @@ struct Named {
   std::vector<std::string> Ask(std::string target, ConnectOptions options = {}) {
     Log log;
     Running run(&server, [&] { return AskByName(target, options, &log); });
-    net::Run(&server, 60'000, [&] { upstream.Answer(); });
+    RunWith(&server, 60'000, [&] { upstream.Answer(); });
     EXPECT_TRUE(run.done()) << target;
     return log.lines;
   }
@@ -575,7 +521,7 @@ TEST_P(SimConnect, ByNameMayBeCancelledAtEachStep) {
     ASSERT_TRUE(run.done());
     const std::string& last = log.lines.back();
     EXPECT_TRUE(last == "pong" || last == "no line" || last.ends_with(": cancelled")) << last;
-    net::Run(&named.server, 60'000, [&] { named.upstream.Accept(); });
+    RunWith(&named.server, 60'000, [&] { named.upstream.Accept(); });
     EXPECT_EQ(named.server.live(), 0u);
   }
 }

@@ -221,6 +221,34 @@ TEST_P(SimPool, WhoWaitsIsServedInOrderOrToldWhyNot) {
   EXPECT_EQ(bed.Count(PoolCount::kRefused), 1u);
 }
 
+TEST_P(SimPool, TheFirstWhoWaitsIsTheFirstServed) {
+  for (const bool resets : {false, true}) {
+    Bed bed(seed(), Of(1));
+    bed.answering = false;
+    std::vector<std::string> logs[5];
+    std::vector<std::unique_ptr<core::TestRoot>> roots;
+    for (auto& log : logs) {
+      roots.push_back(std::make_unique<core::TestRoot>());
+      core::TestRoot* root = roots.back().get();
+      ASSERT_TRUE(bed.server.shard().Post([&, root] { ASSERT_TRUE(Ask(bed.pool.get(), &log).Start(root)); }));
+    }
+    for (size_t served = 0; served < roots.size(); ++served) {
+      bed.Run();
+      bed.upstream.Accept();
+      for (size_t i = 0; i < roots.size(); ++i) {
+        EXPECT_EQ(roots[i]->done_calls, i < served ? 1 : 0) << i << " when " << served << " are served";
+      }
+      if (resets) {
+        bed.upstream.peers.back()->Reset();
+      } else {
+        bed.upstream.Answer();
+      }
+    }
+    bed.Run();
+    EXPECT_EQ(logs[4], std::vector<std::string>{resets ? "no line" : "pong reused"});
+  }
+}
+
 TEST_P(SimPool, WhoCannotConnectLeavesTheRoom) {
   PoolOptions options = Of(2);
   options.target = "127.0.0.1:9";

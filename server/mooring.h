@@ -25,6 +25,7 @@
 #include "core/wait_fd.h"
 #include "core/when_all.h"
 #include "core/when_any.h"
+#include "net/address.h"
 #include "net/close_cause.h"
 #include "net/connect.h"
 #include "net/connection.h"
@@ -32,8 +33,10 @@
 #include "net/endpoint.h"
 #include "net/handler.h"
 #include "net/owned_connection.h"
+#include "net/pool.h"
 #include "net/post.h"
 #include "net/read_result.h"
+#include "net/resolve.h"
 #include "net/service_options.h"
 #include "server/server.h"
 #include "server/version.h"
@@ -42,16 +45,10 @@ namespace mooring {
 
 // A server and its services.
 using net::CloseCause;
-using net::Connect;
-using net::ConnectFailure;
 using net::Connection;
 using net::ConnectionId;
 using net::ConnectionSet;
-using net::ConnectOptions;
-using net::ConnectResult;
-using net::Endpoint;
 using net::Handler;
-using net::OwnedConnection;
 using net::ReadOptions;
 using net::ReadReason;
 using net::ReadResult;
@@ -60,6 +57,23 @@ using net::SlowPolicy;
 using server::About;
 using server::ListenOptions;
 using server::Server;
+
+// Connections to somewhere else.
+using net::Address;
+using net::Borrowed;
+using net::BorrowFailure;
+using net::Connect;
+using net::ConnectFailure;
+using net::ConnectOptions;
+using net::ConnectResult;
+using net::Endpoint;
+using net::OwnedConnection;
+using net::Pool;
+using net::PoolCount;
+using net::PoolOptions;
+using net::Resolve;
+using net::Resolved;
+using net::ResolveFailure;
 
 // Bytes.
 using alloc::Lease;

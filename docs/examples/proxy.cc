@@ -9,7 +9,7 @@
 #include "absl/flags/flag.h"
 #include "mooring/mooring.h"
 
-ABSL_FLAG(std::string, to, "127.0.0.1:7001", "where to: HOST:PORT");
+ABSL_FLAG(std::string, to, "127.0.0.1:7001", "where to: HOST:PORT, a name or an address");
 
 using namespace mooring;
 
@@ -25,8 +25,7 @@ Task<> Pass(Connection& from, Connection& to) {
 }
 
 Task<> Proxy(Connection& client) {
-  const auto target = Endpoint::Parse(absl::GetFlag(FLAGS_to));
-  auto upstream = co_await Connect(*target, {.deadline = Seconds(5)});
+  auto upstream = co_await Connect(absl::GetFlag(FLAGS_to), {.deadline = Seconds(5)});
   if (!upstream) co_return;
   co_await WhenAll(Pass(client, *upstream), Pass(*upstream, client));
 }

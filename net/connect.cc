@@ -16,11 +16,11 @@
 namespace mooring::net {
 namespace {
 
-ConnectFailure FailureOf(int error) {
-  switch (error) {
+ConnectFailure FailureOf(const ConnectAttempt::Outcome& outcome) {
+  switch (outcome.error) {
     case ECANCELED: return ConnectFailure::kCancelled;
     case ESHUTDOWN: return ConnectFailure::kCut;
-    case ENOBUFS: return ConnectFailure::kNoRoom;
+    case ENOBUFS: return outcome.full ? ConnectFailure::kNoRoom : ConnectFailure::kConnect;
     default: return ConnectFailure::kConnect;
   }
 }
@@ -104,7 +104,7 @@ core::Task<> TryEach(std::vector<Address> addresses, ConnectOptions options, int
       co_return;
     }
     result->error = outcome.error;
-    result->failure = FailureOf(outcome.error);
+    result->failure = FailureOf(outcome);
     if (result->failure != ConnectFailure::kConnect) co_return;
     result->tried.push_back({addresses[i], outcome.error});
     if (deadline_ms != 0 && shard->now_ms() >= deadline_ms) {

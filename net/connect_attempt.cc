@@ -13,7 +13,10 @@ void ConnectAttempt::Begin(core::CancelScope* scope) {
   if (scope->cancelled()) return Finish(ECANCELED);
   Engine* engine = Engine::Current();
   conn_ = engine->Connect(profile_, to_, from_);
-  if (conn_ == nullptr) return Finish(engine->cut() ? ESHUTDOWN : ENOBUFS);
+  if (conn_ == nullptr) {
+    outcome_.full = !engine->cut();
+    return Finish(outcome_.full ? ENOBUFS : ESHUTDOWN);
+  }
   scope->WaitAt(this);
   conn_->Lend(this);
   if (deadline_ms_ == 0) return;

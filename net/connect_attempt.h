@@ -27,7 +27,8 @@ class [[nodiscard]] ConnectAttempt final : private Handler, private core::WaitPo
  public:
   struct Outcome {
     OwnedConnection connection;  // none when it failed
-    int error = 0;               // errno. ECANCELED: the scope was. ENOBUFS: the engine is full. ESHUTDOWN: it was cut
+    int error = 0;               // errno. ECANCELED: the scope was. ESHUTDOWN: the engine was cut
+    bool full = false;           // ENOBUFS by the engine, which has no slot, not by the kernel
   };
 
   // `deadline_ms` is of the shard's clock; 0 is none.

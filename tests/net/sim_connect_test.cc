@@ -83,6 +83,25 @@ TEST_P(SimConnect, ARefusalSaysSo) {
   EXPECT_EQ(server.Cause(CloseCause::kConnectFailed), 1u);
 }
 
+// The kernel's want of memory is no want of slots.
+TEST_P(SimConnect, WhatTheKernelRefusesIsAFailedConnect) {
+  SimServer server(seed());
+  server.world.kernel().choices().SetFaults(
+      [](const sim::FaultPoint& at) { return at.site == sim::FaultSite::kConnect ? ENOBUFS : 0; });
+  ConnectFailure failure = ConnectFailure::kNone;
+  Running run(&server, [&]() -> core::Task<> {
+    return [](ConnectFailure* to) -> core::Task<> {
+      auto up = co_await Connect(*Address::Parse(kUpstream));
+      EXPECT_EQ(up.error, ENOBUFS);
+      *to = up.failure;
+    }(&failure);
+  });
+  server.world.RunUntilIdle();
+  EXPECT_TRUE(run.done());
+  EXPECT_EQ(failure, ConnectFailure::kConnect);
+  EXPECT_EQ(server.Cause(CloseCause::kConnectFailed), 1u);
+}
+
 TEST_P(SimConnect, AUnixPathAndNoTargetAreSaidNotToBeThere) {
   SimServer server(seed());
   Log log;

@@ -13,7 +13,7 @@
 namespace mooring::net {
 namespace {
 
-constexpr uint64_t kBoundBytes = 3000;  // where a member counts as slow
+constexpr uint64_t kBoundBytes = 300;  // where a member counts as slow
 
 core::Task<> TellAll(alloc::SharedBytes body, SlowPolicy slow) {
   auto tell = [body = std::move(body), slow] {
@@ -54,7 +54,7 @@ void Broadcasts::CheckOver() {
 std::string Broadcasts::Text(uint64_t number) {
   const uint64_t mixed = (number + 1) * 0x9e3779b97f4a7c15 >> 32;
   std::string text = absl::StrCat("body ", number, "\n");
-  text.append(mixed % (mixed % 8 == 0 ? 6000 : 300), static_cast<char>('a' + mixed % 26));
+  text.append(mixed % (mixed % 4 == 0 ? 6000 : 300), static_cast<char>('a' + mixed % 26));
   return text;
 }
 

@@ -51,6 +51,7 @@ enum class Where : uint8_t { kSomewhere, kEverywhere, kRings, kModern, kEpoll };
   X(kTooLong, "closed_too_long", kSomewhere)                      \
   X(kConnectFailed, "connect_failed", kEverywhere)                \
   X(kConnected, "connected", kEverywhere)                         \
+  X(kOwned, "connected_and_owned", kEverywhere)                   \
   X(kTooSlow, "closed_too_slow", kSomewhere)                      \
   X(kSubmitted, "submitted", kEverywhere)                         \
   X(kSubmittedGivenUp, "submitted_given_up", kEverywhere)         \

@@ -210,7 +210,7 @@ void Trial::Script() {
   sim::World& world = server_->world;
   const uint64_t end = world.steps() + plan_.steps;
   for (uint64_t round = 0; world.steps() < end && round < plan_.steps / 8 + 20 && findings_.none(); ++round) {
-    const uint64_t open = peers_.size() + (outbound_ == nullptr ? 0 : outbound_->dialled());
+    const uint64_t open = peers_.size() + (outbound_ == nullptr ? 0 : outbound_->begun());
     if (open < plan_.peers && (peers_.empty() || dice_.Chance(40))) Open();
     if (outbound_ != nullptr && open < TrialPlan::kPeersMax && dice_.Chance(15)) outbound_->Dial(dice_);
     TakeAccepted();
@@ -329,13 +329,16 @@ void Trial::Drain() {
   // Wherever things are: some peers are not accepted yet, some in the middle of a message.
   LookAll();
   TakeAccepted();
-  const bool stuck = plan_.tight() && std::any_of(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.lost(); });
+  // Who waits for the place of one that is lost, or of one that a task owns, which hears nothing of the drain, waits
+  // beyond the deadline.
+  const bool lost = std::any_of(peers_.begin(), peers_.end(), [](const PeerModel& p) { return p.lost(); });
+  const bool stuck = plan_.tight() && (lost || outbound_ != nullptr);
   std::vector<size_t> acknowledged;
   std::vector<bool> was_connected;
   for (PeerModel& peer : peers_) {
     was_connected.push_back(peer.peer()->connected());
     acknowledged.push_back(peer.peer()->connected() ? peer.acknowledged() : 0);
-    if (stuck) peer.MayEndEarly();  // who waits for the place of one that is lost waits beyond the deadline
+    if (stuck) peer.MayEndEarly();
   }
   if (plan_.transport == TransportKind::kEpoll) {
     // With epoll a short receive means that the rest came later, so what was acknowledged may not be part of that rest.
@@ -473,6 +476,7 @@ void Trial::Cover() {
     if (peer.peer()->is_unix() && peer.peer()->connected()) Met(Covered::kAtPaths);
   }
   Met(Covered::kBroadcasts, broadcasts_->told());
+  if (outbound_ != nullptr) Met(Covered::kOwned, outbound_->owned());
   Met(Covered::kMail, mail_->taken());
   Met(Covered::kMailRefused, mail_->refused());
   for (core::Shard* shard : shards_) Met(Covered::kMailWaited, shard->counters().Read(core::ShardCount::kMailWaited));

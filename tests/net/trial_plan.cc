@@ -80,19 +80,22 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
     plan.cq_entries = plan.sq_entries << dice.Pick(5);
   }
   if (dice.Chance(50)) plan.mailbox = 1u << dice.Between(1, 6);
+  if (plan.has(TrialService::kPoster) && dice.Chance(60)) plan.mailbox = 2;  // so that some are refused
   if (dice.Chance(30)) plan.receive_blocks = static_cast<uint32_t>(dice.Between(64, 160));
   if (dice.Chance(4)) plan.frames = static_cast<uint32_t>(dice.Between(1, 30));
 
   plan.storms = dice.Chance(30);
-  plan.closes_slow = dice.Chance(25);
+  plan.closes_slow = dice.Chance(40);
   plan.outbound = dice.Chance(25);
-  plan.jumps = dice.Chance(20);
+  plan.jumps = dice.Chance(25);
   plan.crumbs = dice.Chance(12);
   plan.faults = dice.Chance(35);
   plan.aborts = dice.Chance(15);
   plan.hoards = dice.Chance(25);
   plan.vanishing = deadlines || !plan.tight();
   plan.end = DrawEnd(dice);
+  // A channel's memory is its task's, and a server that is destroyed in mid-air destroys no task.
+  if (plan.has(TrialService::kPiped) && plan.end == End::kDestroy) plan.end = End::kCut;
   // A drain gives a peer a number of looks; what came a moment later need not be in them.
   // And who keeps each block for some milliseconds takes minutes for that many.
   for (const Service& each : plan.services) {

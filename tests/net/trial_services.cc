@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "core/channel.h"
+#include "core/scope.h"
 #include "core/sleep.h"
 #include "core/task.h"
 #include "net/engine.h"
@@ -79,6 +81,28 @@ core::Task<> Pusher(Connection& conn) {
     conn.Write(PushText());
     if (const bool room = co_await conn.Writable(); !room) co_return;
   }
+}
+
+core::Task<> WriteAllOf(core::Channel<alloc::Lease>* from, Connection* conn) {
+  while (auto lease = co_await from->Receive()) {
+    conn->Write(std::move(*lease));
+    if (const bool room = co_await conn->Writable(); !room) break;
+  }
+  from->Close();  // the reader may be waiting for room in it
+}
+
+core::Task<> Piped(Connection& conn) {
+  core::Channel<alloc::Lease> channel(conn.id().value % 4);
+  auto read_all = [&conn, &channel](core::Scope& scope) -> core::Task<> {
+    if (!scope.Spawn(WriteAllOf(&channel, &conn))) co_return;
+    for (;;) {
+      auto data = co_await conn.Read({.max_bytes = 3000});
+      if (!data) break;
+      if (const bool sent = co_await channel.Send(conn.Keep(data)); !sent) break;
+    }
+    channel.Close();  // what is in it is still written
+  };
+  co_await core::Scoped(read_all);
 }
 
 class Keeper final : public Handler {
@@ -218,6 +242,7 @@ const char* Name(TrialService service) {
     case TrialService::kImpatient: return "impatient";
     case TrialService::kFarewell: return "farewell";
     case TrialService::kPusher: return "pusher";
+    case TrialService::kPiped: return "piped";
     case TrialService::kMailer: return "mailer";
     case TrialService::kPoster: return "poster";
     case TrialService::kAsker: return "asker";
@@ -248,6 +273,7 @@ ServiceFactory FactoryOf(TrialService service, const std::vector<core::Shard*>* 
     case TrialService::kImpatient: return Coroutine(Impatient);
     case TrialService::kFarewell: return Callbacks<Farewell>();
     case TrialService::kPusher: return Coroutine(Pusher);
+    case TrialService::kPiped: return Coroutine(Piped);
     case TrialService::kMailer: return Callbacks<Mailer>(shards);
     case TrialService::kPoster: return Poster();
     case TrialService::kAsker: return Asker();

@@ -25,6 +25,7 @@ enum class TrialService : uint8_t {
   kImpatient,  // gives up reads by deadline and by cancelling, and asks again
   kFarewell,   // sends back the first kFarewellBytes, then its FIN, and listens until the peer's
   kPusher,     // says kPushes times the same, whatever the peer does, and closes
+  kPiped,      // one task reads, one writes, with a channel between them
   kMailer,     // sends back by way of another shard
   kPoster,     // the same with Post to its connection (trial_across.h has these three)
   kAsker,      // sends back what other shards say that it was sent

@@ -93,8 +93,7 @@ LoopbackServer::~LoopbackServer() {
     EXPECT_EQ(Causes(), Count(net::EngineCount::kReleased)) << "each connection has one cause, counted once";
     EXPECT_EQ(Cause(net::CloseCause::kNone), 0u);
     EXPECT_EQ(Count(net::EngineCount::kReleased),
-              Count(net::EngineCount::kAccepted) + Count(net::EngineCount::kConnected) +
-                  Cause(net::CloseCause::kConnectFailed));
+              Count(net::EngineCount::kAccepted) + Count(net::EngineCount::kConnects));
     EXPECT_EQ(live(), 0u);
     for (int id = 0; id < shards(); ++id) {
       EXPECT_EQ(OnShard(id, [](net::Engine& engine) { return engine.retained_blocks(); }), 0u);

@@ -66,6 +66,9 @@ LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& op
   std::vector<net::Engine*> engines;
   for (auto& parts : shards_) engines.push_back(parts->engine.get());
   for (auto& parts : shards_) parts->engine->SetPeers(engines);
+  std::vector<core::Shard*> all;
+  for (auto& parts : shards_) all.push_back(parts->shard.get());
+  directory_ = std::make_unique<core::Shards>(std::move(all));
   for (auto& parts : shards_) {
     if (const absl::Status status = parts->thread->Start(); !status.ok()) Fail(std::string(status.message()));
   }
@@ -97,6 +100,8 @@ LoopbackServer::~LoopbackServer() {
     EXPECT_EQ(live(), 0u);
     for (int id = 0; id < shards(); ++id) {
       EXPECT_EQ(OnShard(id, [](net::Engine& engine) { return engine.retained_blocks(); }), 0u);
+      const auto no_task = [](net::Engine& engine) { return engine.shard()->background().empty(); };
+      EXPECT_TRUE(Await([&] { return OnShard(id, no_task); })) << "background tasks end when they are cancelled";
     }
     if (credit_ != nullptr) {
       // Given back at the end of a turn, which may not be over.
@@ -218,7 +223,12 @@ bool LoopbackServer::AwaitDrained() {
 
 uint32_t LoopbackServer::CutAll() {
   uint32_t cut = 0;
-  for (int id = 0; id < shards(); ++id) cut += OnShard(id, [](net::Engine& engine) { return engine.CutAll(); });
+  for (int id = 0; id < shards(); ++id) {
+    cut += OnShard(id, [](net::Engine& engine) {
+      engine.shard()->background().Cancel();
+      return engine.CutAll();
+    });
+  }
   return cut;
 }
 

@@ -26,6 +26,7 @@
 #include "core/kernel.h"
 #include "core/shard.h"
 #include "core/shard_thread.h"
+#include "core/shards.h"
 #include "net/credit.h"
 #include "net/engine.h"
 #include "net/handler.h"
@@ -133,6 +134,7 @@ class LoopbackServer {
   const LoopbackOptions options_;
   std::unique_ptr<net::Credit> credit_;
   std::vector<std::unique_ptr<ShardParts>> shards_;
+  std::unique_ptr<core::Shards> directory_;
   uint16_t port_ = 0;
   bool draining_ = false;
 };

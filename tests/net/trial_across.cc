@@ -24,14 +24,15 @@ uint32_t Other(uint64_t n) {
   return static_cast<uint32_t>((Shard::Current()->id() + n) % Shard::Current()->shards()->size());
 }
 
-// Posts until it is taken. What is under way is in the mail, so it goes with its shard. What was refused is posted again
-// from the connection's own shard, where the mail that does so leaves room in the box: two shards that filled their own
-// boxes with such mail would refuse each other's for ever.
+// Posts until it is taken. What is under way is in the mail, so it goes with its shard. What was refused is posted
+// again from the connection's own shard, where the mail that does so leaves room in the box: two shards that filled
+// their own boxes with such mail would refuse each other's for ever.
 void PostUntilTaken(ConnectionId id, ConnectionMail mail) {
   if (Post(id, std::move(mail))) return;
   ++Local<AcrossBook>().refused;
   Shard* here = Shard::Current();
-  here->PostAlways(here->shards()->at(id.shard()), [id, mail = std::move(mail)]() mutable { PostUntilTaken(id, std::move(mail)); });
+  auto again = [id, mail = std::move(mail)]() mutable { PostUntilTaken(id, std::move(mail)); };
+  here->PostAlways(here->shards()->at(id.shard()), std::move(again));
 }
 
 class PosterHandler final : public Handler {

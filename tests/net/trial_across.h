@@ -27,8 +27,8 @@ struct AcrossBook {
 // Sends back what it gets, by way of another shard, with Post; paused while something is away.
 ServiceFactory Poster();
 
-// A task that asks another shard, with SubmitTo or OnEveryShard, for each thing it reads, and sends back what that said:
-// a function, a task, one that throws, one that is given up.
+// A task that asks another shard, with SubmitTo or OnEveryShard, for each thing it reads, and sends back what that
+// said: a function, a task, one that throws, one that is given up.
 ServiceFactory Asker();
 
 // Joins its shard's room, says how many bodies that was told before ("at N\n"), and reads what its peer sends.

@@ -141,7 +141,8 @@ std::string TrialPlan::ToString() const {
   absl::StrAppend(&out, ", peers ", peers, ", steps ", steps, ", slots ", slots, ", slab ", slab, ", credit ", credit,
                   ", backlog ", backlog, ", sq ", sq_entries, ", cq ", cq_entries, ", mailbox ", mailbox);
   absl::StrAppend(&out, ", receive blocks ", receive_blocks, ", frames ", frames, flood ? ", flood" : "",
-                  storms ? ", storms" : "", closes_slow ? ", closes slow members" : "", outbound ? ", outbound" : "", jumps ? ", jumps" : "",
+                  storms ? ", storms" : "", closes_slow ? ", closes slow members" : "", outbound ? ", outbound" : "",
+                  jumps ? ", jumps" : "",
                   vanishing ? ", vanishing" : "", crumbs ? ", crumbs" : "", faults ? ", faults" : "",
                   aborts ? ", aborts" : "", hoards ? ", hoards" : "", ", end ", kEnds[static_cast<int>(end)]);
   return out;

@@ -37,7 +37,9 @@ std::string Reversed(std::string text) {
 
 // The other shard posts to the connection, and then answers its task: mail of one sender comes in order.
 core::Task<> AskTheOther(Connection& conn) {
-  while (auto line = co_await conn.ReadLine()) {
+  for (;;) {
+    auto line = co_await conn.ReadLine();
+    if (!line) co_return;
     auto fn = [text = std::string(*line), id = conn.id()]() -> core::Task<std::string> {
       if (text.size() % 2 == 0) co_await core::Sleep(core::kNanosPerMs);
       const bool posted = net::Post(id, [](Connection& back) { back.Write("posted "); });

@@ -35,7 +35,10 @@ void Broadcasts::Tell() {
   alloc::SharedBytes body = alloc::SharedBytes::Copy(Text(told_));
   core::Shard* from = shards_[0];
   core::Shard::Enter enter(from);
-  if (body && from->background().Spawn(TellAll(std::move(body), slow_))) ++told_;
+  // It is on its way when Spawn returns, to all or, without memory, to none.
+  const uint64_t failed = from->background().failed();
+  const bool spawned = body && from->background().Spawn(TellAll(std::move(body), slow_));
+  if (spawned && from->background().failed() == failed) ++told_;
   from->port()->Wake();
 }
 

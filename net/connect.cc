@@ -76,8 +76,8 @@ std::vector<Address> Interleaved(const std::vector<Address>& addresses) {
 
 namespace {
 
-// An address that does not answer takes so much at least. A lost first segment is sent again after a second; most ways are
-// shorter than that.
+// An address that does not answer takes so much at least: longer than the way to anywhere and back. A lost first segment
+// is sent again only after it (TCP_TIMEOUT_INIT, include/net/tcp.h).
 constexpr int64_t kAttemptMinMs = 1000;
 
 core::Task<> TryEach(std::vector<Address> addresses, ConnectOptions options, int64_t deadline_ms,

@@ -10,8 +10,8 @@
 //
 // A name is looked up (net/resolve.h), and its addresses are tried one after the other: in the resolver's order, the
 // families taking turns (RFC 8305, section 4), without the race of its section 5. One deadline holds for all of it. An
-// address that is silent may take an even part of what is left, at least 1 s, so that the next ones have theirs; one that
-// refuses takes nothing.
+// address that is silent may take an even part of what is left, at least 1 s, so that the next ones have theirs; one
+// that refuses takes nothing.
 //
 // Cancelling the scope ends it at any stage: what is half made is aborted and not waited for.
 //

@@ -3,7 +3,7 @@
 //
 //   Connect ──OnOpen──> owned: goes on at once
 //      ├──OnClose (it failed, or the shard was cut)──> its errno, through the run queue
-//      └──deadline, or the scope was cancelled: aborted, not waited for──> ETIMEDOUT or ECANCELED, through the run queue
+//      └──deadline, or the scope was cancelled: aborted, not waited for──> ETIMEDOUT or ECANCELED, likewise
 //
 // Threads:  one shard, inside its turn.
 // Owns:     the half-made connection, until it is somebody's or has failed.

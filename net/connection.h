@@ -152,10 +152,13 @@ class Connection {
     kWriterResuming = 1u << 27,  // the waiting writer is in the run queue
     kOwned = 1u << 28,          // a coroutine that is not its service owns it, see OwnedConnection; kTask is set too
     kLentHandler = 1u << 29,    // waiter_or_handler_ is a handler that somebody lent for a while
+    kFullDuplex = 1u << 30,     // see ServiceOptions::full_duplex
   };
   bool Has(uint32_t flags) const { return (flags_ & flags) != 0; }
   void Set(uint32_t flags) { flags_ |= flags; }
   void Unset(uint32_t flags) { flags_ &= ~flags; }
+  // Its queue is so long that what it has received must wait.
+  bool ReadsHeld() const { return (flags_ & (kAboveHigh | kFullDuplex)) == kAboveHigh; }
 
   bool PrepareWrite();
   bool Queue(alloc::Lease lease);  // no block: no memory

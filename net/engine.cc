@@ -98,6 +98,7 @@ void Engine::StartService(Connection& conn) {
   conn.state_ = Connection::State::kOpen;
   conn.last_activity_s_ = now_s();
   conn.Set(Connection::kStarted | Connection::kOpened);
+  if (OptionsOf(conn).full_duplex) conn.Set(Connection::kFullDuplex);
   ArmIdle(conn);
   Call(conn, [&](Handler& handler) { handler.OnOpen(conn); });
 }

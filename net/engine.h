@@ -98,12 +98,12 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   ListenerId AddListener(std::string name, Handler* handler, const ServiceOptions& options);
   // Accepting starts at the end of the turn. See Transport::Listen.
   void Listen(ListenerId listener, int listen_fd, int backlog, bool shared = false);
-  // Outbound: OnOpen when it is connected, OnClose(kConnectFailed) when it could not be. Null when the slab is full, and
-  // after CutAll.
+  // Outbound: OnOpen when it is connected, OnClose(kConnectFailed) when it could not be. Null when the slab is full,
+  // and after CutAll.
   // `profile` is a listener without a socket: its handler and options serve the connection.
   Connection* Connect(ListenerId profile, const Address& to, const Address& from);
-  // A profile of this engine's own for connections that a coroutine owns, the same one for the same options; its number is
-  // none of AddListener's. kNoProfile when kOwnedProfilesMax different ones are in use.
+  // A profile of this engine's own for connections that a coroutine owns, the same one for the same options; its number
+  // is none of AddListener's. kNoProfile when kOwnedProfilesMax different ones are in use.
   ListenerId OwnedProfile(const ServiceOptions& options);
 
   // Null when `id` is stale or of another shard.

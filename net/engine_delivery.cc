@@ -53,8 +53,8 @@ void Engine::OnBlockReturned(uint64_t charge) {
 }
 
 bool Engine::MayDeliver(const Connection& conn) const {
-  constexpr uint32_t kHeld = Connection::kPaused | Connection::kNoReader | Connection::kAboveHigh;
-  return conn.state_ == Connection::State::kOpen && !conn.Has(kHeld);
+  constexpr uint32_t kHeld = Connection::kPaused | Connection::kNoReader;
+  return conn.state_ == Connection::State::kOpen && !conn.Has(kHeld) && !conn.ReadsHeld();
 }
 
 void Engine::OnReceive(ConnId id, alloc::Lease data) {
@@ -115,7 +115,7 @@ void Engine::DeliverParked(Connection& conn) {
 }
 
 void Engine::DeliverEof(Connection& conn) {
-  if (conn.Has(Connection::kPaused | Connection::kAboveHigh)) return;  // Resume or the low watermark comes back here
+  if (conn.Has(Connection::kPaused) || conn.ReadsHeld()) return;  // Resume or the low watermark comes back here
   if (conn.Has(Connection::kTask)) {
     if (conn.Has(Connection::kNoReader)) return;  // the next read finds kEofDue
     conn.Unset(Connection::kEofDue);
@@ -134,8 +134,9 @@ void Engine::UpdateReading(Connection& conn) {
   // Once off, it stays off until what was parked is delivered.
   if (conn.Has(Connection::kReadingOff) && parked > 0) off = true;
   if (!conn.Has(Connection::kFirstAttempt)) {
-    if (conn.Has(Connection::kAboveHigh) || conn.retained_ >= kRetainedPerConnection + parked) off = true;
-    if (retained_ >= kRetainedPerShard && (conn.retained_ > 0 || conn.output_ != nullptr)) {
+    if (conn.ReadsHeld() || conn.retained_ >= kRetainedPerConnection + parked) off = true;
+    const bool queues = conn.output_ != nullptr && !conn.Has(Connection::kFullDuplex);
+    if (retained_ >= kRetainedPerShard && (conn.retained_ > 0 || queues)) {
       off = true;
       pressure_ = true;
       if (!conn.Has(Connection::kPressed)) {

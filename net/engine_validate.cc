@@ -45,14 +45,15 @@ const char* Engine::Validate(const Connection& conn) const {
   } else if (conn.Has(Connection::kAboveHigh) && conn.state_ == State::kOpen) {
     return "over the high watermark with nothing queued";
   }
-  if (conn.writer_ && !conn.Has(Connection::kWriterResuming) && (!conn.Has(Connection::kAboveHigh) || conn.state_ != State::kOpen)) {
+  if (conn.writer_ && !conn.Has(Connection::kWriterResuming) &&
+      (!conn.Has(Connection::kAboveHigh) || conn.state_ != State::kOpen)) {
     return "a task waits for a queue that has room";
   }
 
   switch (conn.state_) {
     case State::kConnecting: break;
     case State::kOpen: {
-      const bool held = conn.Has(Connection::kPaused | Connection::kAboveHigh);
+      const bool held = conn.Has(Connection::kPaused) || conn.ReadsHeld();
       const bool task = conn.Has(Connection::kTask);
       if (parked != 0 && !task && MayDeliver(conn)) return "parked bytes may be delivered and nobody does";
       if (conn.Has(Connection::kEofDue) && parked == 0 && !held && !(task && conn.Has(Connection::kNoReader))) {

@@ -26,7 +26,7 @@ ListenerId Engine::OwnedProfile(const ServiceOptions& options) {
 // As the connection of a task that is not in a read; but the task is not its own.
 void Engine::Own(Connection& conn) {
   conn.TakeBack();
-  conn.Set(Connection::kTask | Connection::kNoReader | Connection::kOwned);
+  conn.Set(Connection::kTask | Connection::kNoReader | Connection::kOwned | Connection::kFullDuplex);
 }
 
 void Engine::LetGo(Connection& conn) {

@@ -31,8 +31,8 @@ class OwnedConnection {
     other.Reset();
     return *this;
   }
-  // As Connection::Close, if it is open still. Abort() before it, where the peer need not see a good end: that frees the
-  // socket at once.
+  // As Connection::Close, if it is open still. Abort() before it, where the peer need not see a good end: that frees
+  // the socket at once.
   ~OwnedConnection() { Reset(); }
 
   // Closes and lets go; none is left. Who still waits in a read or for room is told `closed`.

@@ -160,9 +160,10 @@ Pool::~Pool() {
 
 // Nothing of this exchange is left over: what comes next is the answer to what is asked next.
 bool Pool::Clean(const Connection& conn) {
+  // That a send is under way still says little: the peer's answer to it may be told before its end.
   constexpr uint32_t kUnclean = Connection::kEofSeen | Connection::kShutdownDue | Connection::kPaused |
-                                Connection::kResuming | Connection::kWriterResuming | Connection::kSending;
-  if (!conn.open() || conn.Has(kUnclean) || conn.output_ != nullptr) return false;
+                                Connection::kResuming | Connection::kWriterResuming | Connection::kAboveHigh;
+  if (!conn.open() || conn.Has(kUnclean)) return false;
   if (conn.waiter_or_handler_ != nullptr || conn.writer_) return false;  // somebody else reads or writes on
   return conn.input_ == nullptr || (conn.input_->current.empty() && conn.input_->parked.empty());
 }

@@ -11,16 +11,16 @@
 //   conn.Write(*answer);
 //   db.Return();                        // the exchange is complete: the next one may have it
 //
-// A connection goes back only by Return(), so one whose borrower was cancelled, threw or gave up in mid-answer is closed.
-// Idle ones are watched: one that the peer closes, or says something unasked on, or that nobody has borrowed for
-// idle_max_age, is closed. The one returned last is borrowed first, so that a pool too large shrinks. In a drain idle ones
-// are closed at once and borrowed ones when they come back; borrowing still works, for what is being answered.
+// A connection goes back only by Return(), so one whose borrower was cancelled, threw or gave up in mid-answer is
+// closed. Idle ones are watched: one that the peer closes, or says something unasked on, or that nobody has borrowed for
+// idle_max_age, is closed. The one returned last is borrowed first, so that a pool too large shrinks. In a drain idle
+// ones are closed at once and borrowed ones when they come back; borrowing still works, for what is being answered.
 //
 //   Borrow ─┬─ an idle one ─────────────────────────┐          ┌── Return, clean ──> the first who waits, or idle
 //           ├─ room: Connect ───────────────────────┴─ lent ───┤
 //           └─ full: wait, first come first served ─┘          └── destroyed, or not clean: closed, its room goes on
 //
-// Threads:  one shard, inside its turn; counts from any. Made anywhere before the first turn, destroyed after the drain.
+// Threads:  one shard, inside its turn; counters from any. Made before its first turn, destroyed after the drain.
 // Owns:     idle connections. Outlives what is borrowed.
 // Limits:   connections_max at once, those being connected too; waiters_max who wait.
 #ifndef MOORING_NET_POOL_H_
@@ -46,7 +46,7 @@ struct PoolOptions {
   std::string target;             // HOST:PORT, looked up for each new connection
   uint32_t connections_max = 16;  // of this shard. PostgreSQL takes 100 of all its clients together (max_connections)
   uint32_t waiters_max = 1024;    // who finds so many waiting is refused at once: they are some seconds late already
-  // Idle for so long. Below the 60 s after which proxies and load balancers commonly close idle connections (nginx: 75 s).
+  // Idle for so long. Below the 60 s after which load balancers commonly close idle connections (nginx: 75 s).
   core::Nanos idle_max_age = 50 * core::kNanosPerSecond;
   ConnectOptions connect = {.deadline = 5 * core::kNanosPerSecond};  // of each new connection
 };
@@ -59,7 +59,7 @@ enum class PoolCount : uint8_t {
   kRefused,           // Borrows that found waiters_max waiting
   kConnectFailed,
   kClosedUnreturned,  // the borrower went without Return
-  kClosedUnclean,     // at Return: unread or unsent bytes, or it had ended
+  kClosedUnclean,     // at Return: unread bytes, much that is not sent, or it had ended
   kClosedByPeer,      // while idle: EOF, reset
   kClosedUnasked,     // while idle: the peer said something
   kClosedOld,         // idle for idle_max_age
@@ -99,12 +99,12 @@ class [[nodiscard]] Borrowed {
   explicit operator bool() const { return conn_ != nullptr; }
   Connection* operator->() const { return conn_; }
   Connection& operator*() const { return *conn_; }
-  // It has served before. Its peer may close it in the very moment in which it is borrowed: a request that ends without a
-  // byte of an answer may be worth another connection, where it does no harm twice.
+  // It has served before. Its peer may close it in the very moment in which it is borrowed: a request that ends without
+  // a byte of an answer may be worth another connection, where it does no harm twice.
   bool reused() const { return reused_; }
 
-  // The exchange is complete; views of its reads end. True when the pool keeps it; false when it had to be closed: it has
-  // ended, it has bytes that nobody has read or that are not sent, or the server drains.
+  // The exchange is complete; views of its reads end. True when the pool keeps it; false when it had to be closed: it
+  // has ended, it has bytes that nobody has read, much that is not sent, or the server drains.
   bool Return();
 
   BorrowFailure failure() const { return failure_; }

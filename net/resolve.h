@@ -4,11 +4,11 @@
 //   auto found = co_await Resolve("db.example:5432");
 //   for (const Address& each : found.addresses) ...
 //
-// The look-up is getaddrinfo(3) on a helper thread (core/blocking.h), so that hosts files, nsswitch.conf and resolv.conf
-// hold as they do for every other program here. An address written in digits takes no thread. AI_ADDRCONFIG is set: a
-// family in which this machine has only loopback addresses is not asked for, because each such question may cost
-// resolv.conf's time-outs; for a service on ::1 alone write [::1]. Nothing is cached here: that is the resolver's (nscd,
-// systemd-resolved), which knows how long an answer holds.
+// The look-up is getaddrinfo(3) on a helper thread (core/blocking.h), so that hosts files, nsswitch.conf and
+// resolv.conf hold as they do for every other program here. An address written in digits takes no thread. AI_ADDRCONFIG
+// is set: a family in which this machine has only loopback addresses is not asked for, because each such question may
+// cost resolv.conf's time-outs; for a service on ::1 alone write [::1]. Nothing is cached here: that is for the resolver
+// (nscd, systemd-resolved), which knows how long an answer holds.
 //
 // Threads:  one shard, inside its turn; LookUp of a NameSource on helper threads, several at once.
 // Owns:     nothing.

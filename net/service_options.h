@@ -16,6 +16,9 @@ struct ServiceOptions {
   uint32_t queue_high_bytes = 64 << 10;   // of a connection's send queue: from here on it is not read
   uint32_t queue_low_bytes = 16 << 10;    // ... until it has fallen to this
   uint32_t queue_cap_bytes = 1 << 20;     // a Write that finds so much queued already is refused
+  // Reading does not wait for the queue above its high mark: what is read fills another connection's. A proxy, which
+  // would wait in a circle else. Connections that a coroutine owns are always so.
+  bool full_duplex = false;
   bool drop_when_full = false;            // at the cap: refuse that Write only (true), or close the connection (false)
 
   friend bool operator==(const ServiceOptions&, const ServiceOptions&) = default;

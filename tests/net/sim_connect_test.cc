@@ -263,6 +263,43 @@ TEST_P(SimConnect, WhoStillWaitsIsToldWhenTheOwnerLetsGo) {
   EXPECT_EQ(server.live(), 0u);
 }
 
+TEST_P(SimConnect, ReadingDoesNotWaitForALongQueueWhereTheyHaveNothingToDoWithEachOther) {
+  SimServer server(seed());
+  Upstream upstream(&server);
+  OwnedConnection up;
+  Running run(&server, [&] { return ConnectInto(&up, {}); });
+  server.world.RunUntilIdle();
+  upstream.Accept();
+  ASSERT_EQ(upstream.peers.size(), 1u);
+  upstream.peers[0]->Stall();
+  upstream.peers[0]->Send("line\n");
+  std::vector<std::string> log;
+  core::TestRoot reader;
+  server.OnShard(0, [&](Engine&) {
+    up->Write(std::string(3'000'000, 'x'));
+    ASSERT_TRUE(WaitForLine(up.get(), &log).Start(&reader));
+  });
+  server.world.RunUntilIdle();
+  EXPECT_EQ(log, std::vector<std::string>{"line"});
+
+  const auto service = [&](Connection& conn) -> core::Task<> {
+    conn.Write(std::string(3'000'000, 'x'));
+    co_await WaitForLine(&conn, &log);
+  };
+  const std::string duplex = server.Listen(Coroutine(service), {.full_duplex = true});
+  const std::string simple = server.Listen(Coroutine(service));
+  for (const std::string& at : {duplex, simple}) {
+    auto* peer = server.Connect(at);
+    peer->Stall();
+    peer->Send("line\n");
+    server.world.RunUntilIdle();
+    EXPECT_EQ(log, (std::vector<std::string>{"line", "line"})) << "what a request leads to waits, a proxy does not";
+  }
+  server.OnShard(0, [&](Engine&) { up.Reset(); });
+  server.CutAll();
+  server.world.RunUntilIdle();
+}
+
 // One line for each line, through the upstream.
 core::Task<> Forward(Connection& conn) {
   while (auto line = co_await conn.ReadLine()) {

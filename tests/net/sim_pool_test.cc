@@ -62,7 +62,8 @@ core::Task<> Nothing() { co_return; }
 
 // A server with one pool, which goes before it.
 struct Bed {
-  Bed(uint64_t seed, PoolOptions options) : server(seed), upstream(&server), pool(std::make_unique<Pool>(std::move(options))) {}
+  Bed(uint64_t seed, PoolOptions options)
+      : server(seed), upstream(&server), pool(std::make_unique<Pool>(std::move(options))) {}
   ~Bed() {
     server.CutAll();
     server.world.RunFor(1000);
@@ -90,7 +91,8 @@ TEST_P(SimPool, TheNextExchangeHasTheSameConnection) {
     bed.Run();
     EXPECT_TRUE(run.done());
   }
-  EXPECT_EQ(bed.log, (std::vector<std::string>{"pong new", "pong reused", "pong reused", "pong reused", "pong reused"}));
+  EXPECT_THAT(bed.log,
+              testing::ElementsAre("pong new", "pong reused", "pong reused", "pong reused", "pong reused"));
   EXPECT_EQ(bed.upstream.peers.size(), 1u);
   EXPECT_EQ(bed.pool->idle(), 1u);
   EXPECT_EQ(bed.pool->open(), 1u);
@@ -408,8 +410,9 @@ struct Model {
       case 2:
       case 3: {
         if (roots.size() == 60) break;
+        const auto patience = static_cast<core::Nanos>(dice.Between(1, 3000)) * kNanosPerMs;
         const Plan plan = {.number = static_cast<int>(roots.size()),
-                           .deadline = dice.Chance(50) ? 0 : static_cast<core::Nanos>(dice.Between(1, 3000)) * kNanosPerMs,
+                           .deadline = dice.Chance(50) ? 0 : patience,
                            .leaves = dice.Chance(10),
                            .forgets = dice.Chance(10),
                            .thinks_ms = dice.Chance(30) ? static_cast<int64_t>(dice.Between(1, 500)) : 0};

@@ -148,7 +148,8 @@ INSTANTIATE_TEST_SUITE_P(Worlds, Unreachable, PlainWorlds(), WorldName());
 
 std::atomic<uint16_t> upstream_port{0};
 
-// An end is passed on (a drain is one), and a break too: the other pump may wait for room that only this one could make.
+// An end is passed on (a drain is one), and a break too: the other pump may wait for room that only this one could
+// make.
 core::Task<> Pump(Connection* from, Connection* to) {
   for (;;) {
     auto data = co_await from->Read({.max_bytes = 64 << 10});
@@ -191,7 +192,7 @@ class Proxied : public Scenario {};
 TEST_P(Proxied, EachByteComesBackAndTheEndToo) {
   LoopbackServer upstream(Coroutine(EchoToTheEnd), In());
   upstream_port = upstream.port();
-  LoopbackServer proxy(Coroutine(Proxy), In());
+  LoopbackServer proxy(Coroutine(Proxy), In({.service = {.full_duplex = true}}));
   std::string all;
   for (int i = 0; all.size() < 3'000'000; ++i) all += std::to_string(i) + " ";
   for (int round = 0; round < 3; ++round) {
@@ -254,7 +255,8 @@ TEST_P(Pooled, FewConnectionsServeMany) {
   {
     std::vector<std::unique_ptr<Job>> jobs;
     for (int i = 0; i < 20; ++i) {
-      jobs.push_back(std::make_unique<Job>(&server, [pool, i, &answered] { return ExchangeThrough(pool, i, &answered); }));
+      const auto exchange = [pool, i, &answered] { return ExchangeThrough(pool, i, &answered); };
+      jobs.push_back(std::make_unique<Job>(&server, exchange));
     }
     for (const auto& job : jobs) job->Await();
   }
@@ -265,7 +267,8 @@ TEST_P(Pooled, FewConnectionsServeMany) {
   // They are idle now, and do not keep a drain.
   server.BeginDrain();
   EXPECT_TRUE(server.AwaitDrained());
-  EXPECT_EQ(server.Cause(CloseCause::kDrained) + server.Cause(CloseCause::kService), server.Count(EngineCount::kConnected));
+  EXPECT_EQ(server.Cause(CloseCause::kDrained) + server.Cause(CloseCause::kService),
+            server.Count(EngineCount::kConnected));
 }
 INSTANTIATE_TEST_SUITE_P(Worlds, Pooled, EveryWorld(), WorldName());
 

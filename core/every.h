@@ -2,7 +2,7 @@
 // Every: ticks at a fixed rate.
 //
 //   Every tick(Millis(100));
-//   while (const bool due = co_await tick.Next()) Refresh();  // ends when the task is cancelled
+//   while (co_await tick.Next()) Refresh();  // ends when the task is cancelled
 //
 // Tick n is due n intervals after the start, on the shard's clock, however long the work between them takes; what is
 // late by less than an interval does not move the next. Ticks that came while nobody waited are skipped, not made up

@@ -20,7 +20,7 @@ class EveryTest : public SteppedTest {
 // The work of the n-th tick takes work[n], then none.
 Task<> Ticks(Nanos interval, std::vector<Nanos> work, size_t times, std::vector<Nanos>* at) {
   Every tick(interval);
-  while (const bool due = co_await tick.Next()) {
+  while (co_await tick.Next()) {
     at->push_back(Shard::Current()->now());
     if (at->size() == times) co_return;
     if (at->size() <= work.size() && work[at->size() - 1] > 0) co_await Sleep(work[at->size() - 1]);

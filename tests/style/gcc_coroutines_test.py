@@ -74,6 +74,9 @@ def await_in_condition(text):
             continue
         if match.group(1) == "for" and ";" not in inside:
             continue  # range-for
+        ticker = re.fullmatch(r"\s*co_await (\w+)\.Next\(\)\s*", inside)
+        if ticker and re.search(r"\bEvery %s\(" % ticker.group(1), text[max(0, match.start() - 400) : match.start()]):
+            continue  # the ticker is a local of the body
         for part in inside.split(";"):
             if "co_await" in part and not DECLARES.match(part):
                 yield match.start(), "an await in a condition; name its result: if (const bool ok = co_await x; ok)"
@@ -128,6 +131,7 @@ FOUND = {
     await_in_condition: [
         "if (co_await Ready()) Go();",
         "while (co_await conn.Writable()) Go();",
+        "while (co_await tick.Next()) Go();",
         "switch (co_await Kind()) {}",
         "for (int i = 0; co_await More(i); ++i) Go();",
         "// if (co_await Sleep(Millis(50)) == Woken::kCancelled) co_return;",
@@ -150,6 +154,7 @@ FOUND = {
 SAFE = [
     "while (auto line = co_await conn.ReadLine({.max_bytes = 8192})) conn.Write(*line);",
     "if (const bool ok = co_await x; ok) Go();",
+    "Every tick(Seconds(1));\n  while (co_await tick.Next()) Go();",
     "if (auto r = co_await WithDeadline(t, Load(&pool, id)); r.ok()) Use(*r);",
     "for (auto& each : co_await All()) Use(each);",
     "for (auto data = co_await conn.Read(); data; data = Next()) Use(data);",

@@ -23,7 +23,8 @@ namespace mooring::net {
 
 using ConnectionMail = absl::AnyInvocable<void(Connection&)>;
 
-// False, with `fn` as it was, when the shard's mailbox is full: post it again later, or do without.
+// False, with `fn` as it was, when the shard's mailbox is full: post it again from a timer, or do without. Not by mail to
+// the own shard: two shards whose boxes are full of such mail would refuse each other's for ever.
 bool Post(ConnectionId id, ConnectionMail&& fn);
 bool Post(core::Shards& shards, ConnectionId id, ConnectionMail&& fn);
 

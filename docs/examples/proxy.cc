@@ -30,4 +30,7 @@ Task<> Proxy(Connection& client) {
   co_await WhenAll(Pass(client, *upstream), Pass(*upstream, client));
 }
 
-int main(int argc, char** argv) { return Server(argc, argv).Listen("tcp://127.0.0.1:7003", Proxy).Run(); }
+int main(int argc, char** argv) {
+  // full_duplex: a client that does not read now is read from all the same, as it would be without a proxy.
+  return Server(argc, argv).Listen("tcp://127.0.0.1:7003", Proxy, {.limits = {.full_duplex = true}}).Run();
+}

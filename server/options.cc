@@ -79,7 +79,12 @@ class ListenList {
 
  private:
   absl::Status AddOne(absl::string_view part) {
-    const std::vector<std::string> halves = absl::StrSplit(part, absl::MaxSplits('=', 1));
+    std::vector<std::string> halves = absl::StrSplit(part, absl::MaxSplits('=', 1));
+    // A program with one listener need not be told which.
+    const bool only_one = program_->listeners.size() == 1 && program_->offered.empty();
+    if (halves.size() == 1 && only_one && net::Endpoint::Parse(halves[0]).ok()) {
+      halves.insert(halves.begin(), program_->listeners[0].service.name);
+    }
     const std::string what = program_->offered.empty() ? "NAME" : "SERVICE";
     if (halves.size() != 2) {
       return Wrong("listen", absl::StrCat("'", part, "' is not ", what, "=HOST:PORT or ", what,
@@ -250,7 +255,10 @@ std::string HelpText(const Program& program) {
                     flag->Help(), "\n");
   }
 
-  absl::StrAppend(&text, program.offered.empty() ? "\nListeners:\n" : "\nServices:\n");
+  const bool only_one = program.listeners.size() == 1 && program.offered.empty();
+  absl::StrAppend(&text, only_one                  ? "\nListener (NAME= may be left out):\n"
+                         : program.offered.empty() ? "\nListeners:\n"
+                                                   : "\nServices:\n");
   const auto line = [&text](const Service& service) {
     absl::StrAppend(&text, absl::StrFormat("  %-11s %s\n", service.name, service.summary));
   };

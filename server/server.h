@@ -57,11 +57,11 @@ class Server {
   Server(int argc, char** argv, About about = {});
   Server(Program program, int argc, char** argv);  // all of it said at once
 
-  // Listens on `address` (HOST:PORT, tcp://HOST:PORT or unix:PATH), unless --listen=NAME=ADDRESS says another. `service`
-  // is a function or callable object that takes a Connection& and returns a Task<>: one coroutine per connection; or a
-  // Handler: callbacks, one copy of it for each shard; or a callable that makes a std::unique_ptr<Handler> on each shard.
-  // The same copy serves all connections of a shard and outlives them, so what a lambda captures stays there for all
-  // of its coroutine.
+  // Listens on `address` (HOST:PORT, tcp://HOST:PORT or unix:PATH), unless --listen=NAME=ADDRESS says another, or
+  // --listen=ADDRESS where the program has but one listener. `service` is a function or callable object that takes a
+  // Connection& and returns a Task<>: one coroutine per connection; or a Handler: callbacks, one copy of it for each
+  // shard; or a callable that makes a std::unique_ptr<Handler> on each shard. The same copy serves all connections of a
+  // shard and outlives them, so what a lambda captures stays there for all of its coroutine.
   template <class S>
   Server& Listen(std::string_view address, S service, ListenOptions options = {}) {
     std::string kind;

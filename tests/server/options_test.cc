@@ -207,6 +207,23 @@ TEST(ProgramOptions, ItsListenersAreThereAndListenMovesThem) {
   EXPECT_EQ(moved->listen[1].endpoint.ToString(), "[::1]:9");
 }
 
+TEST(ProgramOptions, AProgramWithOneListenerNeedNotBeToldWhich) {
+  Program one;
+  one.name = "one";
+  one.listeners.push_back({.service = {.name = "talk"}, .address = "tcp://127.0.0.1:7010"});
+  for (const char* address : {"[::1]:9", "tcp://[::1]:9", "talk=[::1]:9"}) {
+    const auto moved = ParseOptions({std::string("--listen=") + address}, one);
+    ASSERT_TRUE(moved.ok()) << moved.status();
+    ASSERT_EQ(moved->listen.size(), 1u);
+    EXPECT_EQ(moved->listen[0].name, "talk");
+    EXPECT_EQ(moved->listen[0].endpoint.ToString(), "[::1]:9");
+  }
+  EXPECT_FALSE(ParseOptions({"--listen=talk"}, one).ok());
+  EXPECT_FALSE(ParseOptions({"--listen=[::1]:9,[::1]:8"}, one).ok()) << "two addresses";
+  EXPECT_FALSE(ParseOptions({"--listen=[::1]:9"}, Chat()).ok()) << "it has two listeners";
+  EXPECT_NE(HelpText(one).find("NAME= may be left out"), std::string::npos) << HelpText(one);
+}
+
 TEST(ProgramOptions, ErrorsSpeakOfItsListeners) {
   const Program chat = Chat();
   Program wrong = Chat();

@@ -9,6 +9,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/flags/reflection.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -260,7 +261,8 @@ std::string HelpText(const Program& program) {
                          : program.offered.empty() ? "\nListeners:\n"
                                                    : "\nServices:\n");
   const auto line = [&text](const Service& service) {
-    absl::StrAppend(&text, absl::StrFormat("  %-11s %s\n", service.name, service.summary));
+    const std::string named = absl::StrFormat("  %-11s %s", service.name, service.summary);
+    absl::StrAppend(&text, absl::StripTrailingAsciiWhitespace(named), "\n");
   };
   for (const Listener& listener : program.listeners) line(listener.service);
   for (const Service& service : program.offered) line(service);

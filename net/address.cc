@@ -27,6 +27,7 @@ absl::StatusOr<Address> Address::Parse(std::string_view given) {
   const std::string text(given);
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos) return Wrong(text, "it has no port");
+  if (text.find('\0') != std::string::npos) return Wrong(text, "it has a zero byte");  // where inet_pton(3) would stop
   std::string host = text.substr(0, colon);
   const std::string digits = text.substr(colon + 1);
   uint32_t port = 0;

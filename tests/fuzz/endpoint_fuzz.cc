@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using mooring::net::Endpoint;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const auto endpoint = Endpoint::Parse(text);
-  const auto address = Address::Parse(text);
+  const bool scheme = text.substr(0, 6) == "tcp://";
+  const auto address = Address::Parse(scheme ? text.substr(6) : text);
   if (!endpoint.ok()) {
     Expect(!endpoint.status().message().empty(), "an error says what is wrong");
     Expect(!address.ok(), "an address is an endpoint");
@@ -30,6 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Expect(endpoint->path().size() <= Endpoint::kPathBytesMax, "a path fits into a sockaddr_un");
     return 0;
   }
+  Expect(text.find('\0') == std::string_view::npos, "a zero byte is no part of an address");
   Expect(address.ok() && *address == endpoint->address(), "what is no path is an address");
   // As the kernel gives it back.
   Expect(Address(address->get()) == *address, "a sockaddr makes the same address");

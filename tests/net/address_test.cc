@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <string_view>
+
 namespace mooring::net {
 namespace {
 
@@ -35,6 +38,14 @@ TEST(Address, ErrorsNameTheTextAndTheCause) {
     EXPECT_NE(message.find(c.cause), std::string::npos) << message;
     EXPECT_EQ(message.find("'" + std::string(c.text) + "'"), 0u) << message;
     EXPECT_NE(message.find("127.0.0.1:7000"), std::string::npos);
+  }
+}
+
+TEST(Address, AZeroByteIsNotItsEnd) {
+  for (const std::string_view text : {std::string_view("127.0.0.1\0x:1", 13), std::string_view("[::1\0x]:1", 10)}) {
+    const auto parsed = Address::Parse(text);
+    ASSERT_FALSE(parsed.ok());
+    EXPECT_NE(std::string(parsed.status().message()).find("it has a zero byte"), std::string::npos);
   }
 }
 

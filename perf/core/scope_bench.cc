@@ -2,7 +2,6 @@
 // What a task beside another costs, and what it waits for.
 #include <benchmark/benchmark.h>
 
-#include <coroutine>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -15,24 +14,10 @@
 #include "core/task.h"
 #include "core/when_all.h"
 #include "core/when_any.h"
+#include "perf/core/no_port.h"
 
 namespace mooring::core {
 namespace {
-
-// Never waits; the clock stands still.
-class NoPort final : public EventPort {
- public:
-  void Poll(Nanos, Sleeper* sleeper) override { sleeper->OnAwake(); }
-  int Watch(int, uint32_t, Watcher*) override { return 0; }
-  void Unwatch(int) override {}
-  void Wake() override {}
-};
-
-struct Yield {
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> task) { Shard::Current()->MakeRunnable(task); }
-  void await_resume() const noexcept {}
-};
 
 // Runs the task that `make` returns, turn by turn, until it is done.
 template <class Make>

@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <benchmark/benchmark.h>
 
-#include <coroutine>
-
 #include "core/shard.h"
 #include "core/task.h"
+#include "perf/core/no_port.h"
 
 namespace mooring::core {
 namespace {
-
-// Never waits; the clock stands still.
-class NoPort final : public EventPort {
- public:
-  void Poll(Nanos, Sleeper* sleeper) override { sleeper->OnAwake(); }
-  int Watch(int, uint32_t, Watcher*) override { return 0; }
-  void Unwatch(int) override {}
-  void Wake() override {}
-};
-
-struct Yield {
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> task) { Shard::Current()->MakeRunnable(task); }
-  void await_resume() const noexcept {}
-};
 
 Task<int> Child(int value) { co_return value; }
 Task<> AwaitChildren(benchmark::State* state) {

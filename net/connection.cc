@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/connection.h"
 
+#include <algorithm>
+#include <cassert>
+#include <limits>
 #include <utility>
 
 #include "net/engine.h"
@@ -9,6 +12,7 @@ namespace mooring::net {
 
 void Handler::OnEof(Connection& conn) { conn.Close(); }
 void Handler::OnDrain(Connection& conn) { conn.Close(); }
+void Handler::OnDeadline(Connection& conn) { conn.Close(CloseCause::kIdle); }
 
 ConnectionId Connection::id() const {
   return {uint64_t{core::Shard::Current()->id()} << 54 | uint64_t{handle.slot} << 32 | handle.generation};
@@ -86,6 +90,45 @@ void Connection::Resume() {
   Engine::Current()->MarkDirty(*this);
 }
 
+void Connection::SetDeadline(core::Nanos after) {
+  if (state_ != State::kOpen) return;
+  assert(!Has(kTask) && "a task has the deadlines of its reads");
+  read_mode_ = after > 0 ? ReadMode::kDeadline : ReadMode::kNone;
+  if (after <= 0) return;
+  Engine* engine = Engine::Current();
+  const int64_t due_ms = engine->shard_->DeadlineMs(after);
+  const int64_t due_s = (due_ms - engine->epoch_ms_ + 999) / 1000;
+  read_max_ = static_cast<uint32_t>(std::min<int64_t>(due_s, std::numeric_limits<int32_t>::max()));
+  engine->ArmAt(*this, read_max_);
+}
+
+void Connection::HoldSlot() { Set(kSlotHeld); }
+
+void Connection::ReleaseSlot() {
+  Unset(kSlotHeld);
+  Engine::Current()->MarkDirty(*this);
+}
+
+bool Connection::TakeOver(core::Task<> task, alloc::Lease unread) {
+  assert(!Has(kTask | kSlotHeld));
+  Engine* engine = Engine::Current();
+  if (state_ != State::kOpen || !task.has_frame()) return false;
+  if (!unread.empty()) {
+    Input* input = engine->EnsureInput(*this);
+    if (input == nullptr) return false;
+    input->current = std::move(unread);
+    input->scanned = 0;
+  }
+  if (Has(kOwnHandler)) delete own_handler();
+  waiter_or_handler_ = nullptr;
+  Unset(kOwnHandler | kPaused);
+  Set(kTask | kNoReader);
+  read_mode_ = ReadMode::kNone;
+  engine->MarkDirty(*this);
+  std::move(task).StartService(&scope_);
+  return true;
+}
+
 void Connection::ShutdownWrite() {
   if (state_ != State::kOpen) return;
   Set(kShutdownDue);
@@ -98,6 +141,11 @@ void Connection::Close() {
   if (Has(kEofSeen)) cause = CloseCause::kPeerClosed;
   if (Has(kDrainNoticed)) cause = CloseCause::kDrained;
   Engine::Current()->End(*this, cause, /*abort=*/state_ == State::kConnecting);
+}
+
+void Connection::Close(CloseCause cause) {
+  if (state_ != State::kOpen) return;
+  Engine::Current()->End(*this, cause, /*abort=*/false);
 }
 
 void Connection::Abort() { Engine::Current()->End(*this, CloseCause::kServiceAbort, /*abort=*/true); }

@@ -89,8 +89,21 @@ class Connection {
   void Pause();
   void Resume();
 
+  // Callbacks only. OnDeadline is called once, `after` from now, rounded up to a whole second. Said again, it is moved; 0
+  // is none. One a connection: it costs neither memory nor a timer of its own.
+  void SetDeadline(core::Nanos after);
+  // Callbacks only. The slot stays taken, and this object with it, when OnClose has returned, until ReleaseSlot: a task of
+  // the service still names it.
+  void HoldSlot();
+  void ReleaseSlot();
+  // Callbacks only. From here on the connection is served by `task`, as if its listener had a coroutine; `unread` is what
+  // it reads first. Handlers made by New go, without OnClose. The task runs to its first wait inside. False, and nothing
+  // has changed, when the connection is not open, or the task has found no memory. REQUIRES: no HoldSlot.
+  bool TakeOver(core::Task<> task, alloc::Lease unread);
+
   void ShutdownWrite();  // FIN once the queue is sent; reading goes on
   void Close();          // sends the queue, then FIN, waits for the peer's, and is gone. Ends reading
+  void Close(CloseCause cause);  // the same, for a cause that the service knows: kIdle, kTooLong, ...
   void Abort();          // drops the queue and sends RST
 
   // Makes a handler of its own for this connection, which gets all further callbacks and is destroyed after OnClose.
@@ -107,6 +120,8 @@ class Connection {
   uint64_t queued_bytes() const { return output_ == nullptr ? 0 : output_->queue.bytes(); }
   uint16_t listener() const { return listener_; }
   bool draining() const { return Has(kDrainNoticed); }
+  // It is open, and its queue has not reached the high watermark, or has fallen to the low one since.
+  bool writable() const { return open() && !Has(kAboveHigh); }
 
   alloc::SlabHandle handle;  // set by the slab
 
@@ -153,6 +168,7 @@ class Connection {
     kOwned = 1u << 28,          // a coroutine that is not its service owns it, see OwnedConnection; kTask is set too
     kLentHandler = 1u << 29,    // waiter_or_handler_ is a handler that somebody lent for a while
     kFullDuplex = 1u << 30,     // see ServiceOptions::full_duplex
+    kSlotHeld = 1u << 31,       // HoldSlot
   };
   bool Has(uint32_t flags) const { return (flags_ & flags) != 0; }
   void Set(uint32_t flags) { flags_ |= flags; }
@@ -184,7 +200,7 @@ class Connection {
   core::CancelScope scope_;                 // of the service's task
   uint32_t flags_ = 0;
   uint32_t last_activity_s_ = 0;            // since the engine began
-  uint32_t read_max_ = 0;                   // of the read under way; while lingering: when it began
+  uint32_t read_max_ = 0;                   // of the read under way; of SetDeadline: its second; while lingering: when it began
   uint32_t read_parameter_ = 0;             // its count or terminator; while lingering: bytes discarded
   uint16_t listener_ = 0;
   State state_ : 4 = State::kConnecting;
@@ -230,7 +246,7 @@ class [[nodiscard]] WritableAwaiter {
     return true;
   }
   // True when there is room; false when the connection is closed, or the wait was cancelled before there was any.
-  bool await_resume() const { return conn_->open() && !conn_->Has(Connection::kAboveHigh); }
+  bool await_resume() const { return conn_->writable(); }
 
  private:
   void Suspend(std::coroutine_handle<> task, core::CancelScope* scope);

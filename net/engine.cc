@@ -248,7 +248,7 @@ void Engine::OnReleased(ConnId id) {
 
 void Engine::MaybeRelease(Connection& conn) {
   constexpr uint32_t kHeld =
-      Connection::kDirty | Connection::kTask | Connection::kResuming | Connection::kWriterResuming;
+      Connection::kDirty | Connection::kTask | Connection::kResuming | Connection::kWriterResuming | Connection::kSlotHeld;
   if (!conn.Has(Connection::kClosedTold) || conn.Has(kHeld)) return;
   if (conn.Has(Connection::kOwnHandler)) delete conn.own_handler();
   DropInput(conn);

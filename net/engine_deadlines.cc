@@ -59,6 +59,15 @@ void Engine::OnDeadline(Connection& conn) {
       ArmAt(conn, static_cast<uint32_t>((conn.input_->deadline_ms - epoch_ms_ + 999) / 1000));
     }
   }
+  if (conn.read_mode_ == ReadMode::kDeadline) {
+    if (now >= conn.read_max_) {
+      conn.read_mode_ = ReadMode::kNone;
+      Call(conn, [&](Handler& handler) { handler.OnDeadline(conn); });
+      if (conn.state_ != State::kOpen) return;
+    } else {
+      ArmAt(conn, conn.read_max_);
+    }
+  }
   if (options.idle_timeout_s != 0) {
     // A connection that is being served is not idle: its queue is not empty, or its task is at work. A task whose read
     // has just failed, by the read's own deadline above, is not: else who reads again and again were never idle.

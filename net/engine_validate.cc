@@ -65,6 +65,9 @@ const char* Engine::Validate(const Connection& conn) const {
       if (OptionsOf(conn).idle_timeout_s != 0 && !conn.timer_.armed() && !conn.Has(Connection::kOutQueueAsked)) {
         return "no timer for the idle deadline";
       }
+      if (conn.read_mode_ == ReadMode::kDeadline && !conn.timer_.armed() && !conn.Has(Connection::kOutQueueAsked)) {
+        return "no timer for the service's deadline";
+      }
       if (conn.Has(Connection::kReadingOff) && !held && parked == 0 && !conn.Has(Connection::kPressed) &&
           conn.retained_ < kRetainedPerConnection && !conn.Has(Connection::kEofSeen)) {
         return "reading is off without a reason";
@@ -84,7 +87,7 @@ const char* Engine::Validate(const Connection& conn) const {
       if (conn.timer_.armed()) return "a timer of a connection that is leaving";
       break;
     case State::kReleased:
-      if (!conn.Has(Connection::kTask | Connection::kResuming | Connection::kWriterResuming)) {
+      if (!conn.Has(Connection::kTask | Connection::kResuming | Connection::kWriterResuming | Connection::kSlotHeld)) {
         return "nothing holds a slot that is still taken";
       }
       break;

@@ -26,6 +26,8 @@ class Handler {
   virtual void OnData(Connection& conn, alloc::Lease data) = 0;
   // The peer has sent its FIN; writing still works. The default closes.
   virtual void OnEof(Connection& conn);
+  // The time of Connection::SetDeadline has come, and it is set no more. The default closes: idle.
+  virtual void OnDeadline(Connection& conn);
   // The queue had reached the high watermark and has fallen to the low one.
   virtual void OnWritable(Connection& /*conn*/) {}
   // The server is draining: said once, when everything received has been delivered. The default closes.

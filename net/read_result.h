@@ -21,7 +21,7 @@ enum class ReadReason : uint8_t {
   kClosed,     // closed or aborted on this side
 };
 
-enum class ReadMode : uint8_t { kNone, kAny, kExactly, kLine, kUntil1, kUntil2, kUntil3, kUntil4, kDone };
+enum class ReadMode : uint8_t { kNone, kAny, kExactly, kLine, kUntil1, kUntil2, kUntil3, kUntil4, kDone, kDeadline };
 
 struct ReadOptions {
   uint32_t max_bytes = 8192;  // of one result, without the terminator; ReadExactly does not look at it

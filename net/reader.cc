@@ -184,7 +184,8 @@ Reader::Found Reader::Look(Connection& conn) {
         if (const Found found = LookForTerminator(conn); found != Found::kNotYet) return found;
         break;
       case ReadMode::kNone:
-      case ReadMode::kDone: return Found::kNotYet;
+      case ReadMode::kDone:
+      case ReadMode::kDeadline: return Found::kNotYet;
     }
     if (input->parked.empty()) return Found::kNotYet;
     alloc::Lease next = input->parked.Pop(&Engine::Current()->shard_->frames());

@@ -19,6 +19,7 @@ struct ServiceOptions {
   // Reading does not wait for the queue above its high mark: what is read fills another connection's. A proxy, which
   // would wait in a circle else. Connections that a coroutine owns are always so.
   bool full_duplex = false;
+  bool own_deadlines = false;             // the service bounds its waits itself (Connection::SetDeadline): no idle deadline is missed
   bool drop_when_full = false;            // at the cap: refuse that Write only (true), or close the connection (false)
 
   friend bool operator==(const ServiceOptions&, const ServiceOptions&) = default;

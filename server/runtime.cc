@@ -26,7 +26,7 @@ namespace {
 // SECURITY.md: where a wait on a peer has no deadline, start-up says so. Empty when there is nothing to say.
 std::string DeadlinesOff(const Service& service) {
   std::string text;
-  if (service.options.idle_timeout_s == 0) {
+  if (service.options.idle_timeout_s == 0 && !service.options.own_deadlines) {
     absl::StrAppend(&text, "note: ", service.name, " has no idle deadline: a silent peer keeps its connection\n");
   }
   if (service.options.write_stall_s == 0) {

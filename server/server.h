@@ -49,7 +49,7 @@ struct ListenOptions {
   // name. A name that is taken already gets a number: line, line-2.
   std::string name = {};
   std::string summary = {};         // a line for --help
-  net::ServiceOptions limits = {};  // deadlines and queue bounds
+  net::ServiceOptions limits = {};  // deadlines and queue bounds. Untouched: the service's own, where it has some
 };
 
 class Server {
@@ -66,6 +66,9 @@ class Server {
   Server& Listen(std::string_view address, S service, ListenOptions options = {}) {
     std::string kind;
     if constexpr (std::derived_from<S, net::Handler>) kind = ClassName(typeid(S));
+    if constexpr (requires { { service.limits() } -> std::same_as<net::ServiceOptions>; }) {
+      if (options.limits == net::ServiceOptions{}) options.limits = service.limits();
+    }
     return AddListener(address, MakerOf(std::move(service)), std::move(kind), std::move(options));
   }
 

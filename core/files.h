@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files: reading files without ever making a shard wait for a disk.
+//
+//   Files files(root_fd, kernel);
+//   OpenedFile opened = files.TryOpen("a/b.html");                       // what is in memory answers at once
+//   if (opened.error == EAGAIN) opened = co_await files.Open("a/b.html");  // a helper thread waits for the rest
+//   FileRead read = co_await files.Read(opened.file, 0, 65536);
+//
+// On the shard openat2(2) is asked with RESOLVE_CACHED and preadv2(2) with RWF_NOWAIT. When they would wait (EAGAIN), or
+// the file system cannot say (EOPNOTSUPP: tmpfs), a helper thread does it (core/blocking.h) and answers by mail.
+//
+// All paths are resolved beneath the root, symbolic links too (RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS), and opened with
+// O_NONBLOCK, so that a FIFO or a device makes nobody wait.
+//
+// Threads:  one shard, inside its turn; Open's and Read's system calls may be a helper thread's.
+// Owns:     nothing; the root's descriptor outlives it. File owns its descriptor.
+// Kernel:   Linux 5.12 for RESOLVE_CACHED, 5.6 for openat2; where RESOLVE_CACHED is unknown every open is a helper's.
+#ifndef MOORING_CORE_FILES_H_
+#define MOORING_CORE_FILES_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "alloc/buffer_pool.h"
+#include "core/counters.h"
+#include "core/kernel.h"
+#include "core/task.h"
+
+namespace mooring::core {
+
+struct FileInfo {
+  enum class Kind : uint8_t { kRegular, kFolder, kOther };
+  Kind kind = Kind::kOther;
+  uint64_t bytes = 0;
+  int64_t modified_ns = 0;  // since 1970
+  uint64_t inode = 0;
+  uint64_t device = 0;
+  friend bool operator==(const FileInfo&, const FileInfo&) = default;
+};
+
+class File {
+ public:
+  File() = default;
+  File(Kernel* kernel, int fd) : kernel_(kernel), fd_(fd) {}
+  File(File&& other) noexcept : kernel_(other.kernel_), fd_(std::exchange(other.fd_, -1)) {}
+  File& operator=(File&& other) noexcept {
+    std::swap(kernel_, other.kernel_);
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~File() {
+    if (fd_ >= 0) kernel_->Close(fd_);
+  }
+  explicit operator bool() const { return fd_ >= 0; }
+  int fd() const { return fd_; }
+
+ private:
+  Kernel* kernel_ = nullptr;
+  int fd_ = -1;
+};
+
+struct OpenedFile {
+  File file;
+  FileInfo info;
+  int error = 0;  // errno; ECANCELED: the wait was; EBUSY: too many wait for the helper threads
+};
+
+struct FileRead {
+  alloc::Lease bytes;  // empty at the end of the file
+  int error = 0;       // as above
+};
+
+enum class FilesCount : uint8_t { kOpenedAtOnce, kOpenedByHelper, kReadAtOnce, kReadByHelper, kFailed, kRefused, kCount };
+
+class Files {
+ public:
+  Files(int root_fd, Kernel* kernel);
+
+  // Without a wait: EAGAIN where there would be one.
+  OpenedFile TryOpen(const std::string& path);
+  Task<OpenedFile> Open(std::string path);
+
+  // At most `bytes` from `offset` on, in a block of the shard's; fewer only at the end of the file. `file` outlives it.
+  FileRead TryRead(const File& file, uint64_t offset, uint32_t bytes);
+  Task<FileRead> Read(const File& file, uint64_t offset, uint32_t bytes);
+
+  const CounterSet<FilesCount>& counters() const { return counters_; }
+
+ private:
+  const int root_fd_;
+  Kernel* const kernel_;
+  bool cached_known_ = true;  // RESOLVE_CACHED is
+  CounterSet<FilesCount> counters_;
+};
+
+}  // namespace mooring::core
+
+#endif  // MOORING_CORE_FILES_H_

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// StaticFiles: a folder as routes: what is in it goes out, and nothing else.
+//
+//   router.Fallback(StaticFiles({.root = "/srv/www"}).action());
+//
+// A path is percent-decoded once and resolved beneath the root (openat2, RESOLVE_BENEATH): a symbolic link that leads out
+// of it, a component that begins with a dot, an encoded slash or a NUL find nothing. Only regular files are served; a
+// folder is its index.html, and its name without the last slash redirects to the one with it.
+//
+// Small files are answered from a cache that belongs to the shard; larger ones, and those not cached yet, are read beside
+// the shard's turn and streamed, never loaded whole.
+//
+// Threads:  made by one; copies are one shard's each.
+// Owns:     the root's descriptor, shared by its copies; each shard's cache.
+#ifndef MOORING_SERVER_HTTP_STATIC_FILES_H_
+#define MOORING_SERVER_HTTP_STATIC_FILES_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "core/kernel.h"
+#include "server/http/router.h"
+
+namespace mooring::server::http {
+
+struct StaticOptions {
+  std::string root;
+  std::string index = "index.html";
+  uint32_t cached_file_bytes_max = 1 << 20;     // larger ones are streamed
+  uint64_t cache_bytes_max = 64 << 20;          // of a shard
+  uint32_t recheck_ms = 1000;                   // a cached file is compared with the folder's at most so long ago
+  std::string media_types = "/etc/mime.types";  // Debian's media-types; a small built-in set where it is absent
+  core::Kernel* kernel = nullptr;               // null: the machine's
+};
+
+class StaticFiles {
+ public:
+  // Opens the root. The error says what to mend.
+  static absl::StatusOr<StaticFiles> Open(StaticOptions options);
+
+  // For Router::Fallback or Router::Get with a pattern that ends with {path...}; without that name the whole path counts.
+  Action action() const;
+
+ private:
+  struct Shared;
+  explicit StaticFiles(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {}
+  std::shared_ptr<const Shared> shared_;
+};
+
+}  // namespace mooring::server::http
+
+#endif  // MOORING_SERVER_HTTP_STATIC_FILES_H_

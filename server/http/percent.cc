@@ -36,18 +36,4 @@ std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_spa
   return plain;
 }
 
-bool PercentDecodesTo(std::string_view text, std::string_view plain) {
-  size_t at = 0;
-  for (const char want : plain) {
-    if (at >= text.size()) return false;
-    if (text[at] != '%') {
-      if (text[at++] != want) return false;
-      continue;
-    }
-    if (ByteOf(text.substr(at)) != static_cast<unsigned char>(want)) return false;
-    at += 3;
-  }
-  return at == text.size();
-}
-
 }  // namespace mooring::server::http

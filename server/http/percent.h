@@ -15,9 +15,6 @@ namespace mooring::server::http {
 // a '%' is not followed by two hexadecimal digits. `plus_is_space`: '+' is a space, as in the fields of a form.
 std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_space = false);
 
-// Whether PercentDecode(text) is `plain`, without making it.
-bool PercentDecodesTo(std::string_view text, std::string_view plain);
-
 }  // namespace mooring::server::http
 
 #endif  // MOORING_SERVER_HTTP_PERCENT_H_

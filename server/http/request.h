@@ -61,7 +61,8 @@ class Request {
   std::string_view target() const { return target_; }  // as sent
   std::string_view path() const { return path_; }      // as sent, still percent-encoded; "*" for OPTIONS *
   std::string_view query() const { return query_; }    // as sent, behind the '?'
-  // The first value of `name` in the query, decoded as HTML forms encode (+ is a space); none when it is not there.
+  // The first value of `name` in the query, decoded as HTML forms encode (+ is a space); none when it is not there. What
+  // is malformed is passed over.
   std::optional<std::string> Query(std::string_view name) const;
   int minor() const { return minor_; }                 // of HTTP/1.x
   const Fields& fields() const { return fields_; }
@@ -71,6 +72,8 @@ class Request {
 
   // What {name} in the route's pattern stands for, decoded; empty when the pattern has no such name.
   std::string Param(std::string_view name) const;
+  // The same, as sent: it tells an encoded slash in {name...} from one between two segments.
+  std::string_view RawParam(std::string_view name) const;
 
   // The whole body: of a plain route, for which the server has read it; after ReadAll; else empty.
   std::string_view body() const { return body_; }
@@ -81,8 +84,11 @@ class Request {
   // All of it, kept until the request ends. Fails as ReadBody does; kComplete is success here.
   core::Task<BodyEnd> ReadAll();
 
-  // Goes out with whatever answers this request, as Response::Header. For filters: a request's id, cookies.
-  void SetHeader(std::string_view name, std::string_view value);
+  // Goes out with whatever answers this request, as Response::Header; what that leaves out is left out here, and so is a
+  // Content-Type. For filters: a request's id, cookies.
+  bool SetHeader(std::string_view name, std::string_view value);  // false: left out
+  // What SetHeader was given for that name, first; empty when it was not: a route finds a filter's work here.
+  std::string_view HeaderSet(std::string_view name) const;
   // For filters that tell a route something, such as who asks.
   std::string note;
 
@@ -107,6 +113,7 @@ class Request {
   bool upgrade_ = false;
   bool has_body_ = false;
   uint8_t parameter_count_ = 0;
+  uint8_t left_out_ = 0;     // fields, up to 255
   std::string_view method_name_;
   std::string_view target_;
   std::string_view path_;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -60,10 +61,12 @@ class Response {
     return SharedPart(type, std::move(body), 0, size);
   }
   static Response SharedPart(std::string_view type, alloc::SharedBytes body, uint32_t offset, uint32_t size);
+  // The functions below answer 500 where the one they are given is empty.
   // `write` is run once the head is sent, and what it writes is the body: as many bytes as `length` says, or in chunks.
   // If it ends early, throws, or writes less, the connection is aborted: no short body looks whole.
   static Response Stream(std::string_view type, StreamFunction write, uint64_t length = kUnknownLength);
-  // 303, 308, ...: `location` goes out as it is; build it from nothing that a client has sent.
+  // 303, 308, ...: `location` goes out as it is; build it from nothing that a client has sent. 500 where it would break
+  // the head. REQUIRES: 300 to 399.
   static Response Redirect(int status, std::string_view location);
   // 101: the connection is the function's from here on, as if it were a service of its own; bytes behind the request's
   // head are its first ones. Only in answer to a request with request.upgrade(); else 500.
@@ -73,7 +76,7 @@ class Response {
     status_ = static_cast<uint16_t>(status);
     return std::move(*this);
   }
-  // Adds a field. See above for what is left out.
+  // Adds a field; a Content-Type replaces the one that was there. See above for what is left out.
   Response&& Header(std::string_view name, std::string_view value) && {
     AddHeader(name, value);
     return std::move(*this);
@@ -93,6 +96,7 @@ class Response {
   std::string_view type() const { return type_; }
   std::string_view header_lines() const { return lines_; }  // "Name: value\r\n" each
   const alloc::SharedBytes& prepared() const { return prepared_; }
+  int left_out() const { return left_out_; }  // fields, up to 255
   // Of a body that is there.
   std::string_view body() const {
     return shared_ ? shared_.view().substr(offset_, part_bytes_) : std::string_view(text_);
@@ -114,6 +118,7 @@ class Response {
 
   uint16_t status_ = 200;
   bool close_ = false;
+  uint8_t left_out_ = 0;
   uint32_t offset_ = 0;      // of shared_
   uint32_t part_bytes_ = 0;
   std::string_view type_;    // Content-Type; empty: none
@@ -123,6 +128,10 @@ class Response {
   alloc::SharedBytes shared_;
   std::unique_ptr<Later> later_;
 };
+
+// It is moved on the way of every request.
+static_assert(sizeof(Response) <= 128);
+static_assert(std::is_nothrow_move_constructible_v<Response> && std::is_nothrow_move_assignable_v<Response>);
 
 }  // namespace mooring::server::http
 

@@ -39,16 +39,5 @@ TEST(Percent, MalformedEscapesAreNone) {
   }
 }
 
-TEST(Percent, ComparesAsItDecodes) {
-  EXPECT_TRUE(PercentDecodesTo("", ""));
-  EXPECT_TRUE(PercentDecodesTo("h%65llo", "hello"));
-  EXPECT_TRUE(PercentDecodesTo("%ff%00", "\xff\0"s));
-  for (const char* text : {"h%65ll", "h%65lloo", "h%66llo", "h%6", "h%6xllo", "%", ""}) {
-    EXPECT_FALSE(PercentDecodesTo(text, "hello")) << text;
-  }
-  EXPECT_FALSE(PercentDecodesTo("%ff", ""));
-  EXPECT_FALSE(PercentDecodesTo("hello%", "hello"));
-}
-
 }  // namespace
 }  // namespace mooring::server::http

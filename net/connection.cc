@@ -18,6 +18,12 @@ ConnectionId Connection::id() const {
   return {uint64_t{core::Shard::Current()->id()} << 54 | uint64_t{handle.slot} << 32 | handle.generation};
 }
 
+const Address& Connection::peer() const {
+  static constexpr Address kNone{};
+  const PeerAddresses* addresses = Engine::Current()->peer_addresses_.get();
+  return addresses == nullptr ? kNone : addresses->At(handle.slot);
+}
+
 // The hard cap is judged by what is queued already: one larger write is taken whole.
 bool Connection::PrepareWrite() {
   Engine* engine = Engine::Current();
@@ -136,11 +142,11 @@ void Connection::ShutdownWrite() {
 }
 
 void Connection::Close() {
-  if (state_ != State::kOpen && state_ != State::kConnecting) return;
+  if (state_ > State::kOpen) return;
   CloseCause cause = CloseCause::kService;
   if (Has(kEofSeen)) cause = CloseCause::kPeerClosed;
   if (Has(kDrainNoticed)) cause = CloseCause::kDrained;
-  Engine::Current()->End(*this, cause, /*abort=*/state_ == State::kConnecting);
+  Engine::Current()->End(*this, cause, /*abort=*/state_ != State::kOpen);
 }
 
 void Connection::Close(CloseCause cause) {

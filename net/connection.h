@@ -8,6 +8,9 @@
 //   kOpen ──Close──> kClosing ──queue sent──> kLingering ──EOF or deadline──> kReleasing ──last operation──> slot free
 //     └──────────────── Abort, reset, or EOF already seen: straight to ────────────┘
 //
+// Before kOpen one that this side began is kConnecting, and an accepted one whose peer is tracked kNaming: what it
+// receives meanwhile is parked.
+//
 // Threads:  one shard, inside its turn.
 // Owns:     its Input, its Output and the handler made by New.
 #ifndef MOORING_NET_CONNECTION_H_
@@ -27,6 +30,7 @@
 #include "core/shard.h"
 #include "core/task.h"
 #include "core/timer_wheel.h"
+#include "net/address.h"
 #include "net/close_cause.h"
 #include "net/handler.h"
 #include "net/lease_queue.h"
@@ -112,6 +116,9 @@ class Connection {
   T* New(A&&... arguments);
 
   ConnectionId id() const;
+  // Who is at the other end, until the slot is released; where it was connected to, if this side did. Empty without
+  // ServiceOptions::track_peers, for a Unix socket, and where the kernel or memory has none to give.
+  const Address& peer() const;
   CloseCause cause() const { return cause_; }
   // With cause kConnectFailed: the errno of connecting.
   int connect_error() const { return cause_ == CloseCause::kConnectFailed ? static_cast<int>(read_parameter_) : 0; }
@@ -135,7 +142,7 @@ class Connection {
   friend class ConnectAttempt;
   friend class Pool;
 
-  enum class State : uint8_t { kConnecting, kOpen, kClosing, kLingering, kReleasing, kReleased };
+  enum class State : uint8_t { kConnecting, kNaming, kOpen, kClosing, kLingering, kReleasing, kReleased };
   enum Flag : uint32_t {
     kDirty = 1u << 0,           // in the engine's list for the end of this turn
     kPaused = 1u << 1,          // the service said Pause

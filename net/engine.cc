@@ -92,7 +92,26 @@ ConnId Engine::OnAccept(ListenerId listener, bool credit_taken) {
   return conn->handle;
 }
 
-void Engine::OnOpen(ConnId id) { StartService(*connections_.At(id.slot)); }
+void Engine::OnOpen(ConnId id) {
+  Connection& conn = *connections_.At(id.slot);
+  if (!OptionsOf(conn).track_peers) return StartService(conn);
+  conn.state_ = Connection::State::kNaming;
+  transport_->AskPeer(id);
+}
+
+// What came before it is parked: the end of this turn delivers it.
+void Engine::OnPeer(ConnId id, const Address& peer) {
+  Connection& conn = *connections_.At(id.slot);
+  if (conn.state_ != Connection::State::kNaming) return;  // it has ended meanwhile
+  peer_addresses_->Set(id.slot, peer);
+  StartService(conn);
+  if (conn.input_ != nullptr || conn.Has(Connection::kEofDue)) MarkDirty(conn);
+}
+
+void Engine::EnsurePeerAddresses(const ServiceOptions& options) {
+  if (!options.track_peers || peer_addresses_ != nullptr) return;
+  peer_addresses_ = std::make_unique<PeerAddresses>(connections_.slots_max(), &shard_->accounting());
+}
 
 void Engine::StartService(Connection& conn) {
   conn.state_ = Connection::State::kOpen;
@@ -111,6 +130,7 @@ Connection* Engine::Connect(ListenerId profile, const Address& to, const Address
   counters_.Add(EngineCount::kConnects);
   conn->listener_ = profile;
   conn->Set(Connection::kOutbound | Connection::kStarted);  // OnClose comes in any case
+  if (OptionsOf(*conn).track_peers) peer_addresses_->Set(conn->handle.slot, to);
   transport_->Connect(conn->handle, to, from);
   return conn;
 }
@@ -140,7 +160,7 @@ void Engine::End(Connection& conn, CloseCause cause, bool abort) {
   if (conn.cause_ == CloseCause::kNone) conn.cause_ = cause;
   if (conn.state_ >= State::kReleasing) return;
   if (abort) conn.Set(Connection::kAbortDue);
-  if (conn.state_ == State::kOpen || conn.state_ == State::kConnecting) {
+  if (conn.state_ <= State::kOpen) {
     conn.state_ = State::kClosing;
     conn.last_activity_s_ = now_s();  // what is queued has its time from now on
     ConnectionSet::LeaveAll(this, conn);
@@ -192,7 +212,7 @@ void Engine::Settle(Connection& conn) {
       transport_->ShutdownSend(conn.handle);
     }
   }
-  if (conn.state_ == State::kOpen) UpdateReading(conn);
+  if (conn.state_ == State::kOpen || conn.state_ == State::kNaming) UpdateReading(conn);
 }
 
 // The queue is empty and the service is done with writing: our FIN, then the peer's.
@@ -262,6 +282,7 @@ void Engine::MaybeRelease(Connection& conn) {
   }
   counters_.Add(EngineCount::kReleased);
   live_counter_.Add(static_cast<uint64_t>(-1));
+  if (peer_addresses_ != nullptr) peer_addresses_->Forget(conn.handle.slot);
   connections_.Release(&conn);
 }
 
@@ -301,6 +322,7 @@ void Engine::OnReceiveEnd(ConnId id, int result) {
     return;
   }
   if (conn.state_ == State::kLingering) return CloseTransport(conn);
+  if (conn.state_ == State::kNaming) return conn.Set(Connection::kEofDue);
   if (conn.state_ != State::kOpen) return MarkDirty(conn);
   conn.Set(Connection::kEofDue);
   if (conn.input_ == nullptr || conn.input_->parked.empty()) {
@@ -333,9 +355,8 @@ bool Engine::OnTurnEnd() {
 
 bool Engine::OnTrim() {
   if (memberships_live_ == 0) ForgetMemberships();
+  if (peer_addresses_ != nullptr) peer_addresses_->Trim();
   return connections_.Trim();
 }
-
-void Engine::OnPeer(ConnId, const Address&) {}
 
 }  // namespace mooring::net

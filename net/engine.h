@@ -29,6 +29,7 @@
 #include "net/connection.h"
 #include "net/credit.h"
 #include "net/handler.h"
+#include "net/peer_addresses.h"
 #include "net/service_options.h"
 #include "net/transport.h"
 
@@ -222,6 +223,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void TellClosed(Connection& conn);
   void MaybeRelease(Connection& conn);
   void StartService(Connection& conn);
+  void EnsurePeerAddresses(const ServiceOptions& options);
 
   // owned_connection.cc: connections that a coroutine owns
   void Own(Connection& conn);
@@ -283,6 +285,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   std::vector<Engine*> peers_;
   std::vector<Membership*> memberships_;  // by slot, of those who are in a set: a Connection has no room for it
   uint64_t memberships_live_ = 0;
+  std::unique_ptr<PeerAddresses> peer_addresses_;  // null unless some listener or profile tracks peers
 
   const int64_t epoch_ms_;
   uint32_t retained_ = 0;

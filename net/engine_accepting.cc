@@ -9,6 +9,7 @@
 namespace mooring::net {
 
 ListenerId Engine::AddListener(std::string name, Handler* handler, const ServiceOptions& options) {
+  EnsurePeerAddresses(options);
   auto listener = std::make_unique<Listener>();
   listener->name = std::move(name);
   listener->handler = handler;

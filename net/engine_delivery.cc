@@ -70,7 +70,7 @@ void Engine::OnReceive(ConnId id, alloc::Lease data) {
     }
     return;
   }
-  if (conn.state_ != State::kOpen) return;
+  if (conn.state_ > State::kOpen) return;
   Charge(conn, data.block());
   if (!MayDeliver(conn) || (conn.input_ != nullptr && !conn.input_->parked.empty())) {
     Park(conn, std::move(data));

@@ -27,8 +27,11 @@ const char* Engine::Validate(const Connection& conn) const {
   const bool member = conn.handle.slot < memberships_.size() && memberships_[conn.handle.slot] != nullptr;
   if (member != conn.Has(Connection::kMember)) return "a connection and its sets disagree";
   if (member && conn.state_ != State::kOpen) return "in a set, and not open";
-  if ((conn.cause_ == CloseCause::kNone) != (conn.state_ == State::kConnecting || conn.state_ == State::kOpen)) {
+  if ((conn.cause_ == CloseCause::kNone) != (conn.state_ <= State::kOpen)) {
     return "a cause without an end, or an end without a cause";
+  }
+  if (peer_addresses_ != nullptr && !peer_addresses_->At(conn.handle.slot).empty() && !OptionsOf(conn).track_peers) {
+    return "it has another's address";
   }
   if (conn.Has(Connection::kDirty)) return nullptr;  // the end of this turn goes on with it
   const uint32_t parked = conn.input_ == nullptr ? 0 : conn.input_->parked.count();
@@ -51,7 +54,13 @@ const char* Engine::Validate(const Connection& conn) const {
   }
 
   switch (conn.state_) {
-    case State::kConnecting: break;
+    case State::kConnecting:
+      if (!conn.Has(Connection::kOutbound)) return "it was accepted and nobody opens it";
+      break;
+    case State::kNaming:
+      if (conn.Has(Connection::kOutbound) || !OptionsOf(conn).track_peers) return "nobody has asked for its address";
+      if (conn.Has(Connection::kStarted)) return "it is served before its address is known";
+      break;
     case State::kOpen: {
       const bool held = conn.Has(Connection::kPaused) || conn.ReadsHeld();
       const bool task = conn.Has(Connection::kTask);

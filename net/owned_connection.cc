@@ -19,6 +19,7 @@ ListenerId Engine::OwnedProfile(const ServiceOptions& options) {
     if (*owned_profiles_[i] == options) return static_cast<ListenerId>(kOwnedProfile + i);
   }
   if (owned_profiles_.size() == kOwnedProfilesMax) return kNoProfile;
+  EnsurePeerAddresses(options);
   owned_profiles_.push_back(std::make_unique<const ServiceOptions>(options));
   return static_cast<ListenerId>(kOwnedProfile + owned_profiles_.size() - 1);
 }

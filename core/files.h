@@ -7,13 +7,13 @@
 //   FileRead read = co_await files.Read(opened.file, 0, 65536);
 //
 // On the shard openat2(2) is asked with RESOLVE_CACHED and preadv2(2) with RWF_NOWAIT. When they would wait (EAGAIN), or
-// the file system cannot say (EOPNOTSUPP: tmpfs), a helper thread does it (core/blocking.h) and answers by mail.
+// the file system cannot say (EOPNOTSUPP: tmpfs), a helper thread does it (core/blocking.h) and gives the answer back.
 //
 // All paths are resolved beneath the root, symbolic links too (RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS), and opened with
 // O_NONBLOCK, so that a FIFO or a device makes nobody wait.
 //
-// Threads:  one shard, inside its turn; Open's and Read's system calls may be a helper thread's.
-// Owns:     nothing; the root's descriptor outlives it. File owns its descriptor.
+// Threads:  one shard, inside its turn; the system calls of Open, Stat and Read may be a helper thread's.
+// Owns:     nothing; the root's descriptor and the kernel outlive it and the jobs it has begun. File owns its descriptor.
 // Kernel:   Linux 5.12 for RESOLVE_CACHED, 5.6 for openat2; where RESOLVE_CACHED is unknown every open is a helper's.
 #ifndef MOORING_CORE_FILES_H_
 #define MOORING_CORE_FILES_H_
@@ -61,13 +61,18 @@ class File {
 };
 
 struct OpenedFile {
-  File file;
+  File file;  // of a regular file or a folder; what is neither comes without one
   FileInfo info;
   int error = 0;  // errno; ECANCELED: the wait was; EBUSY: too many wait for the helper threads
 };
 
+struct FileStat {
+  FileInfo info;
+  int error = 0;  // as above
+};
+
 struct FileRead {
-  alloc::Lease bytes;  // empty at the end of the file
+  alloc::Lease bytes;  // empty at the end of the file; not to be written to
   int error = 0;       // as above
 };
 
@@ -81,7 +86,13 @@ class Files {
   OpenedFile TryOpen(const std::string& path);
   Task<OpenedFile> Open(std::string path);
 
-  // At most `bytes` from `offset` on, in a block of the shard's; fewer only at the end of the file. `file` outlives it.
+  // What TryOpen and Open would say of it, without opening it: for what is kept of a file, to be compared again.
+  FileStat TryStat(const std::string& path);
+  Task<FileStat> Stat(std::string path);
+
+  // At most `bytes` from `offset` on. Read gives fewer only at the end of the file; TryRead what is in memory, and none
+  // only at the end. REQUIRES: 0 < bytes <= kReadBytesMax. `file` outlives the call, and Read's task.
+  static constexpr uint32_t kReadBytesMax = 1u << 30;
   FileRead TryRead(const File& file, uint64_t offset, uint32_t bytes);
   Task<FileRead> Read(const File& file, uint64_t offset, uint32_t bytes);
 

@@ -21,6 +21,7 @@ enum class CloseCause : uint8_t {
   kQueueFull,      // more queued than the hard cap
   kTooSlow,        // a member of a ConnectionSet, slower than its messages may be
   kTooLong,        // a line or message over its limit
+  kProtocol,       // what the peer sent is against the protocol
   kDrained,        // said goodbye in a drain
   kDrainDeadline,  // cut by the drain's deadline
   kConnectFailed,  // an outbound connection that did not come about
@@ -44,6 +45,7 @@ constexpr const char* Name(CloseCause cause) {
     case CloseCause::kQueueFull: return "queue_full";
     case CloseCause::kTooSlow: return "too_slow";
     case CloseCause::kTooLong: return "too_long";
+    case CloseCause::kProtocol: return "protocol_error";
     case CloseCause::kDrained: return "drained";
     case CloseCause::kDrainDeadline: return "drain_deadline";
     case CloseCause::kConnectFailed: return "connect_failed";

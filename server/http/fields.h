@@ -21,6 +21,9 @@ struct Field {
 
 // As ASCII, which is all that field names and tokens are (RFC 9110, section 5.6.2).
 bool SameIgnoringCase(std::string_view a, std::string_view b);
+// Whether `token` is an element of the comma-separated `list`, in any case. Parameters (";q=1") are not part of an
+// element; commas in quoted strings do not separate.
+bool ListHas(std::string_view list, std::string_view token);
 
 class Fields {
  public:
@@ -35,8 +38,7 @@ class Fields {
   std::optional<std::string_view> Find(std::string_view name) const;
   // How many fields of that name there are.
   uint32_t Count(std::string_view name) const;
-  // Whether `token` is in the comma-separated list that all fields of that name make, in any case, as in
-  // `Connection: keep-alive, Upgrade`. Parameters (";q=1") of an element are not part of it.
+  // Whether `token` is in the list that all fields of that name make, as in `Connection: keep-alive, Upgrade`.
   bool HasToken(std::string_view name, std::string_view token) const;
 
  private:

@@ -28,7 +28,7 @@ enum class Refusal : uint8_t {
   kHost,                 // missing, repeated or invalid
   kHostMismatch,         // another one in an absolute-form target
   kExpect,               // anything but 100-continue
-  kUpgradeBody,          // an upgrade by anything but a GET of HTTP/1.1 without a body
+  kUpgradeBody,          // an upgrade, or a CONNECT, with a body
   // Framing of the body.
   kLengthAndCoding,      // Content-Length with Transfer-Encoding
   kLengthRepeated,       // more than one, a list, equal ones too

@@ -11,8 +11,13 @@
 //   Step step = parser.Feed(bytes, fields);      // fields: kFieldsMax, the caller's, the same until the head is there
 //
 // Until the head is complete the caller keeps all its bytes together, the first one first (in the block they came in, or
-// copied behind each other), because what the parser knows of it are places from there. The parser itself may be copied
-// and moved freely between two calls.
+// copied behind each other), because what the parser knows of it are places from there: the bytes fed stand right behind
+// those of the same head that were fed before. Of a body each piece may be anywhere. The parser itself may be copied and
+// moved freely between two calls.
+//
+// Which refusal it is, where there are several, is decided by the bytes' order: a byte that must not be where it is, and
+// a limit, is refused with that byte; a form of the request line with its LF; a rule about the whole head with its last
+// LF, in the order of Refusal's framing, Host, Expect, Upgrade; a body's length with the first call behind the head.
 //
 // Threads:  one at a time.
 // Owns:     nothing but its state, at most 192 bytes.
@@ -23,6 +28,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include "llhttp.h"
 #include "server/http/fields.h"
@@ -49,7 +55,8 @@ class RequestParser {
     kMore,     // all was taken, and nothing is complete
     kHead,     // the head is complete: head() and the fields are there. `taken` ends behind its empty line
     kBody,     // `body` has a piece of the content, inside the bytes that were fed
-    kDone,     // the message is complete; what follows is the next one
+    kDone,     // the message is complete; what follows is the next one. Behind kHead and behind kBody it needs no byte:
+               // feed again, even nothing
     kRefused,  // see refusal(); for good
   };
   struct Step {
@@ -64,10 +71,10 @@ class RequestParser {
     uint8_t minor = 1;             // of HTTP/1.x: 0 or 1
     bool keep_alive = false;       // the client would use the connection again (RFC 9112, section 9.3)
     bool chunked = false;
-    bool expects_continue = false; // `Expect: 100-continue` in HTTP/1.1
+    bool expects_continue = false; // `Expect: 100-continue` in HTTP/1.1, with a body
     bool upgrade = false;          // `Connection: upgrade` and an Upgrade field, in a GET of HTTP/1.1 without body
     bool has_body = false;         // chunked, or a length that is not 0
-    uint16_t method_bytes = 0;     // the method begins the head
+    uint16_t method_bytes = 0;     // see method_at()
     uint16_t target = 0;
     uint16_t target_bytes = 0;
     uint16_t path = 0;             // of the target, without its query; "*" for asterisk-form; where an absolute-form target
@@ -76,6 +83,9 @@ class RequestParser {
     uint16_t query_bytes = 0;
     uint16_t fields = 0;           // how many
     uint64_t length = 0;           // of the content; 0 where it is chunked
+
+    // The method's place: 0, unless empty lines came before it.
+    uint16_t method_at() const { return static_cast<uint16_t>(target - 1 - method_bytes); }
   };
 
   RequestParser() : RequestParser(nullptr) {}
@@ -94,16 +104,71 @@ class RequestParser {
   Refusal refusal() const { return refusal_; }
   // Something of a request has come.
   bool begun() const { return begun_; }
-  // The body's limit of this request, where it has another than the service's. Before its first byte is fed.
-  void LimitBody(uint64_t bytes) { body_max_ = bytes; }
+  // The body's limit of this request, where it has another than the service's: between kHead and the next Feed, which
+  // is where a Content-Length beyond it is refused.
+  void LimitBody(uint64_t bytes) { body_left_ = bytes; }
 
  private:
-  llhttp_t parser_;
+  enum class State : uint8_t {
+    kLeading,  // before a request line
+    kLeadingLf,
+    kMethod,
+    kTarget,
+    kVersion,
+    kRequestLineLf,
+    kStrayCr,  // in a line that must not end there
+    kFieldStart,  // from here to kFieldsEndLf in trailers too
+    kFieldName,
+    kFieldNameSpace,
+    kFieldValue,
+    kFieldLf,
+    kFieldsEndLf,
+    kHeadComplete,
+    kBodyStart,
+    kSized,
+    kChunkSize,
+    kChunkExtension,
+    kChunkSizeLf,
+    kChunkData,
+    kChunkDataCr,
+    kChunkDataLf,
+    kDone,
+    kRefused,
+  };
+
+  const char* Refuse(const char* p, Refusal refusal);
+  const char* StrayCr(const char* p, Refusal refusal);
+  const char* ScreenStrayCr(const char* p);
+  const char* ScreenHead(const char* head, const char* p, const char* end);
+  const char* ScreenRequestLine(const char* head, const char* p, const char* end);
+  const char* ScreenFields(const char* p, const char* bound, const char* end);
+  const char* ScreenChunks(const char* p, const char* end);
+  Refusal ParseHead(const char* head, Field* fields);
+  Step FeedBody(std::string_view bytes);
+  Step FeedChunks(std::string_view bytes);
+
+  const Limits* limits_;
+  uint64_t body_left_;         // of the limit
+  uint64_t chunk_left_;        // of the chunk, or of a sized body
+  uint32_t seen_bytes_;        // of the head
+  uint32_t extension_bytes_;   // of the chunk's
+  uint32_t extensions_bytes_;  // of all
+  uint16_t section_;           // where the request line or the fields begin; in trailers: bytes of them
+  uint16_t lines_;             // fields that have begun
+  uint8_t digits_;             // of the chunk's size
+  uint8_t empty_lines_;
+  State state_;
+  Refusal refusal_;
+  Refusal stray_cr_;           // if the CR that was seen ends the line
+  bool trailers_;
+  bool begun_;
   Head head_;
-  Refusal refusal_ = Refusal::kNone;
-  bool begun_ = false;
-  uint64_t body_max_ = 0;
+  // Not before a head is complete: llhttp sees heads whole. Then it holds the place in a chunked body.
+  llhttp_t parser_;
 };
+
+static_assert(sizeof(RequestParser) <= 192);
+static_assert(std::is_trivially_copyable_v<RequestParser>);
 
 }  // namespace mooring::server::http
 

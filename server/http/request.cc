@@ -8,7 +8,7 @@
 
 namespace mooring::server::http {
 
-const net::Address Request::kNobody;
+const net::Address Request::kNobody{};
 
 std::optional<std::string> Request::Query(std::string_view name) const {
   for (std::string_view rest = query_; !rest.empty();) {

@@ -13,18 +13,25 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "core/locals.h"
 #include "net/handler.h"
 #include "net/service_options.h"
 
 namespace mooring::server {
 
+// Service::try_it: it answers to http://ADDRESS/.
+inline constexpr char kTryUrl[] = "http";
+
 struct Service {
   std::string name;
   std::string summary = {};               // one line for --help
-  std::string try_it = {};                // what to pipe into nc to see it answer; empty: nothing is known
+  std::string try_it = {};                // what to pipe into nc to see it answer; kTryUrl: a URL; empty: nothing is known
   net::ServiceOptions options = {};
   std::function<std::unique_ptr<net::Handler>()> make = {};  // once for each shard, on it
+  // Once, before anything starts, if it is listened on: makes of the flags what `options` and `make` are to be. The error
+  // is a bad flag.
+  std::function<absl::Status(Service* self)> configure = {};
 };
 
 struct Listener {

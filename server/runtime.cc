@@ -60,16 +60,30 @@ sigset_t Signals() {
   return set;
 }
 
+// HOST:PORT by which this machine itself reaches what listens there.
+std::string Reachable(const net::Endpoint& endpoint) {
+  const std::string full = endpoint.ToString();
+  const std::string host = full.substr(0, full.rfind(':'));
+  return absl::StrCat(host == "0.0.0.0" ? "127.0.0.1" : host == "[::]" ? "[::1]" : host, ":", endpoint.address().port());
+}
+
 // A command for a shell that says hello at `endpoint`.
 std::string TryIt(const std::string& hello, const net::Endpoint& endpoint) {
+  if (hello == kTryUrl) {
+    if (endpoint.is_unix()) {
+      return absl::StrCat("curl --unix-socket '", absl::StrReplaceAll(endpoint.path(), {{"'", "'\\''"}}), "' http://localhost/");
+    }
+    return absl::StrCat("curl http://", Reachable(endpoint), "/");
+  }
   const std::string pipe = absl::StrCat(hello, " | nc -q 1 ");
   if (endpoint.is_unix()) {
     return absl::StrCat(pipe, "-U '", absl::StrReplaceAll(endpoint.path(), {{"'", "'\\''"}}), "'");
   }
-  const std::string full = endpoint.ToString();
-  const std::string host = full.substr(0, full.rfind(':'));
-  return absl::StrCat(pipe, host == "0.0.0.0" ? "127.0.0.1" : host == "[::]" ? "::1" : host, " ",
-                      endpoint.address().port());
+  const std::string reachable = Reachable(endpoint);
+  const size_t colon = reachable.rfind(':');
+  std::string host = reachable.substr(0, colon);
+  if (host.front() == '[') host = host.substr(1, host.size() - 2);
+  return absl::StrCat(pipe, host, " ", reachable.substr(colon + 1));
 }
 
 }  // namespace

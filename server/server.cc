@@ -91,6 +91,16 @@ int Server::Run() {
     return kExitFinished;
   }
 
+  for (Service& service : program_.offered) {
+    const bool listens = std::any_of(options->listen.begin(), options->listen.end(),
+                                     [&](const ListenOption& listen) { return listen.service == &service; });
+    if (!listens || !service.configure) continue;
+    if (const absl::Status status = service.configure(&service); !status.ok()) {
+      std::fprintf(stderr, "%s: %s\n", program_.name.c_str(), std::string(status.message()).c_str());
+      return kExitBadFlag;
+    }
+  }
+
   core::MonotonicClock clock;
   absl::StatusOr<net::TransportChoice> transport = net::ChooseTransport(core::RealKernel(), options->transport);
   if (!transport.ok()) return FailedStart(program_, transport.status());

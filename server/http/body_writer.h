@@ -28,7 +28,7 @@ class Exchange;
 class BodyWriter {
  public:
   // co_await: true when it is written and there is room for more; false when nobody reads any more (the peer is gone, the
-  // task was cancelled, or more than the length was written): end. To HEAD all that is written goes nowhere.
+  // wait for room was cancelled, or more than the length was written): end.
   net::WritableAwaiter Write(std::string_view bytes);            // copies
   net::WritableAwaiter Write(alloc::Lease lease);                // does not
   net::WritableAwaiter Write(const alloc::SharedBytes& bytes);   // does not, ever

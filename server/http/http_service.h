@@ -46,7 +46,11 @@ struct HttpOptions {
   uint32_t write_stall_s = 30;          // net::ServiceOptions
   std::string server = "mooring";       // the Server field; empty: none
   AccessLog* access_log = nullptr;      // outlives the service; null: none
+  int64_t (*wall_s)() = nullptr;        // seconds since 1970, for Date; null: the machine's clock
 };
+
+// Empty, or which of them cannot be so, and what it may be.
+std::string WhatIsWrong(const HttpOptions& options);
 
 enum class HttpCount : uint8_t {
   kRequests,            // heads complete
@@ -68,6 +72,7 @@ enum class HttpCount : uint8_t {
 
 class HttpService : public net::Handler {
  public:
+  // REQUIRES: WhatIsWrong(options) is empty; else the nearest that is possible is taken.
   HttpService(Router router, HttpOptions options);
   ~HttpService() override;
 

@@ -143,7 +143,8 @@ class [[nodiscard]] BodyAwaiter : private core::WaitPoint {
  private:
   friend class Exchange;
   bool Begin(core::CancelScope* scope);  // false: the piece is there
-  void Complete();                       // through the run queue
+  void Cancel();
+  void Resume(BodyPiece piece);
 
   Exchange* const exchange_;
   core::CancelScope* scope_ = nullptr;

@@ -31,7 +31,7 @@ class Connection;
 namespace mooring::server::http {
 
 class BodyWriter;
-class HttpConnection;
+class Exchange;
 
 // "OK", "Not Found", ...; "Unknown" for a number that has no name (RFC 9110, section 15).
 std::string_view ReasonOf(int status);
@@ -88,6 +88,13 @@ class Response {
   }
   void SetStatus(int status) { status_ = static_cast<uint16_t>(status); }
   bool AddHeader(std::string_view name, std::string_view value);  // false: left out
+  // A stream that never ends by itself, such as server-sent events: in a drain its task is cancelled, and what it has
+  // written by then is a whole body.
+  Response&& Endless() && {
+    endless_ = true;
+    return std::move(*this);
+  }
+  std::string TakeText() { return std::move(text_); }  // of a body that is not shared
   // Lines "Name: value\r\n" that are known to be right and that many responses share, Content-Type among them.
   void SetPrepared(alloc::SharedBytes lines) { prepared_ = std::move(lines); }
 
@@ -108,7 +115,7 @@ class Response {
   uint64_t length() const { return later_ == nullptr ? body().size() : later_->length; }
 
  private:
-  friend class HttpConnection;
+  friend class Exchange;
   struct Later {
     StreamFunction stream;
     TakeOverFunction take_over;
@@ -119,6 +126,7 @@ class Response {
   uint16_t status_ = 200;
   bool close_ = false;
   uint8_t left_out_ = 0;
+  bool endless_ = false;
   uint32_t offset_ = 0;      // of shared_
   uint32_t part_bytes_ = 0;
   std::string_view type_;    // Content-Type; empty: none

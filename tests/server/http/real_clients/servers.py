@@ -4,6 +4,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -106,13 +107,18 @@ http {
 """ % {"folder": folder, "port": upstream_port, "socket": self.socket, "settings": settings})
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen([program("nginx"), "-p", folder, "-c", conf], stderr=self.errors)
-        waited = threading.Event()
         for _ in range(PATIENCE_S * 100):  # nothing says that it listens
-            if os.path.exists(self.socket) or self.process.poll() is not None:
+            if self.listens() or self.process.poll() is not None:
                 break
-            waited.wait(0.01)
-        if not os.path.exists(self.socket):
+            threading.Event().wait(0.01)
+        else:
+            self.process.kill()
+        if self.process.poll() is not None:
             raise AssertionError("nginx does not start:\n" + self.said())
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.socket) == 0
 
     def said(self):
         self.errors.seek(0)
@@ -135,7 +141,7 @@ class Case(unittest.TestCase):
     """A test case with a folder, and servers that end after it, the last one first."""
 
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="http", dir=os.environ.get("TEST_TMPDIR"))
+        self.folder = tempfile.mkdtemp(prefix="http", dir="/tmp")  # a socket's path has at most 107 bytes
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
     def started(self, server):

@@ -72,7 +72,7 @@ class Daemon:
 
 
 def app():
-    return Daemon("tests/server/http/real_clients/app", "app", ["--drain-deadline=20"])
+    return Daemon("tests/server/http/real_clients/app", "app", ["--drain-deadline=20", "--grace=1"])
 
 
 def mooringd(root, *more):

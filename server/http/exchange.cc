@@ -157,6 +157,14 @@ void Exchange::Run(const Router::Route* route, std::optional<Response> ready) {
 }
 
 void Exchange::Advance() {
+  Phase before;
+  do {
+    before = phase_;
+    AdvancePhase();
+  } while (phase_ != before && conn_->open());
+}
+
+void Exchange::AdvancePhase() {
   switch (phase_) {
     case Phase::kHead: return AdvanceHead();
     case Phase::kCollect: return AdvanceCollect();
@@ -213,13 +221,13 @@ void Exchange::AdvanceDiscard() {
 
 BodyPiece Exchange::NextPiece(bool* wait) {
   shown_.Reset();
-  if (refusal_ != Refusal::kNone) return {.end = BodyEnd::kRefused};
   if (body_done_) return {.end = BodyEnd::kComplete};
-  if (!open()) return {.end = BodyEnd::kGone};
+  if (refusal_ != Refusal::kNone) return Cut(BodyEnd::kRefused);
+  if (!open()) return Cut(BodyEnd::kGone);
   alloc::Lease& input = handler_->input_;
   while (!input.empty()) {
     Waited();
-    if (refusal_ != Refusal::kNone) return {.end = BodyEnd::kRefused};
+    if (refusal_ != Refusal::kNone) return Cut(BodyEnd::kRefused);
     const RequestParser::Step step = parser_.Feed(input.view(), handler_->state_->fields);
     continued_ = true;  // who sends does not wait for it
     const RequestParser::Head& head = parser_.head();
@@ -236,18 +244,23 @@ BodyPiece Exchange::NextPiece(bool* wait) {
         return {.end = BodyEnd::kComplete};
       case RequestParser::Event::kRefused:
         refusal_ = parser_.refusal();
-        return {.end = BodyEnd::kRefused};
+        return Cut(BodyEnd::kRefused);
       default: input.RemovePrefix(step.taken);
     }
   }
   input.Reset();
-  if (handler_->eof_) return {.end = BodyEnd::kGone};
+  if (handler_->eof_) return Cut(BodyEnd::kGone);
   Continue();
   *wait = true;
   if (waits_since_ms_ < 0) waits_since_ms_ = core::Shard::Current()->now_ms();
   conn_->SetDeadline(Seconds(handler_->state_->options.body_idle_s));
   handler_->UpdateReading(*conn_);
   return {};
+}
+
+BodyPiece Exchange::Cut(BodyEnd end) {
+  body_cut_ = true;
+  return {.end = end};
 }
 
 // Only time in which somebody wants the body counts against its sender.
@@ -261,7 +274,7 @@ void Exchange::Waited() {
 }
 
 void Exchange::Continue() {
-  if (std::exchange(continued_, true) || status_ != 0) return;
+  if (std::exchange(continued_, true) || body_done_ || status_ != 0) return;
   handler_->state_->counters.Add(HttpCount::kContinued);
   conn_->Write(kContinue);
 }
@@ -269,6 +282,7 @@ void Exchange::Continue() {
 // The answer.
 
 void Exchange::Answer(Response& response) {
+  if (response.streams()) Continue();  // it may read the body, and behind the head that cannot be said
   const bool behind = body_done_ && !handler_->input_.empty();
   // Who waits for a 100 may send the body or not; and nobody knows which.
   const bool must_close = closes_ || (!continued_ && !body_done_);
@@ -348,12 +362,14 @@ core::Task<> Exchange::Serve() {
     BodyWriter writer(this);
     co_await response->later_->stream(writer);
     whole = left_ == 0 || (left_ == Response::kUnknownLength && (endless_ || !scope.cancelled()));
+    if (body_cut_) whole = false;  // whatever it made of a part of the request
   } catch (...) {
     state.counters.Add(HttpCount::kHandlerFailed);
   }
   endless_ = false;
   if (!conn_->open()) co_return;
   if (!whole) {
+    if (refusal_ != Refusal::kNone) state.refusals.Add(refusal_);
     CountCut();
     conn_->Abort();
     co_return;

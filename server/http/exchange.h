@@ -81,6 +81,7 @@ class Exchange final : private core::TaskRoot {
   Field* fields() { return reinterpret_cast<Field*>(block_.data()); }
   static void FillPlaces(Request* request, const char* head, const Field* fields, const RequestParser::Head& parsed);
   bool Keep(const Field* fields, std::string_view head);
+  void AdvancePhase();
   void AdvanceHead();
   void AdvanceCollect();
   void AdvanceDiscard();
@@ -91,6 +92,7 @@ class Exchange final : private core::TaskRoot {
   void AnswerIsWritten();
   void CountCut();
   void OnTaskDone();
+  BodyPiece Cut(BodyEnd end);
   void Waited();  // for a piece, until now
 
   HttpConnection* const handler_;
@@ -100,6 +102,7 @@ class Exchange final : private core::TaskRoot {
   bool closed_ = false;        // the connection
   bool closes_ = false;
   bool body_done_ = false;
+  bool body_cut_ = false;      // and will not come
   bool continued_ = false;     // 100 was sent, or nobody waits for it
   bool chunked_ = false;       // the response's body
   bool endless_ = false;       // ... which is being streamed

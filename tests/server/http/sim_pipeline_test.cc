@@ -117,7 +117,7 @@ TEST_P(SimPipelines, AreAnsweredInOrderAndByteForByte) {
     sim::SeededDecisions decisions(seed);
     net::Dice dice(&decisions);
     HttpOptions options;
-    options.body_rate_after_s = 0;
+    options.body_rate_bytes = 0;  // these are slow
     SimHttp http(seed, SampleRoutes(), options,
                  {.shards = static_cast<uint32_t>(dice.Between(1, 2)), .transport = std::get<0>(GetParam())});
     sim::World& world = http.server.world;

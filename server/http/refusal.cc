@@ -52,7 +52,7 @@ std::string_view Explain(Refusal refusal) {
     case Refusal::kBareCr: return "a CR is not followed by LF";
     case Refusal::kControlByte: return "a line has a control byte";
     case Refusal::kObsFold: return "a header field goes on in the next line";
-    case Refusal::kSpaceBeforeColon: return "there is whitespace before the colon of a header field";
+    case Refusal::kSpaceBeforeColon: return "there is whitespace in or behind the name of a header field";
     case Refusal::kFieldName: return "the name of a header field is not a token";
     case Refusal::kFieldsTooLarge: return "the header fields are too large";
     case Refusal::kTooManyFields: return "there are too many header fields";

@@ -21,7 +21,7 @@ enum class Refusal : uint8_t {
   kBareCr,
   kControlByte,          // NUL and other control bytes in a line
   kObsFold,              // a field that goes on in the next line
-  kSpaceBeforeColon,
+  kSpaceBeforeColon,     // or in the name
   kFieldName,            // empty, or bytes that no name has
   kFieldsTooLarge,
   kTooManyFields,

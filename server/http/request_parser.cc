@@ -94,7 +94,7 @@ Refusal OfLlhttp(int error) {
     case HPE_UNEXPECTED_CONTENT_LENGTH: return Refusal::kLengthAndCoding;
     case HPE_INVALID_CONTENT_LENGTH: return Refusal::kLength;
     case HPE_INVALID_TRANSFER_ENCODING: return Refusal::kCoding;
-    case HPE_INVALID_CHUNK_SIZE: return Refusal::kChunkSize;
+    case HPE_INVALID_CHUNK_SIZE:  // the screen has read the size: what is invalid stands behind it
     case HPE_STRICT: return Refusal::kChunkExtension;
     default: return Refusal::kFieldName;
   }
@@ -173,14 +173,14 @@ inline const char* RequestParser::Refuse(const char* p, Refusal refusal) {
 }
 
 // A CR where the line must not end. If it does not end there either, the CR is a bare one.
-inline const char* RequestParser::StrayCr(const char* p, Refusal refusal) {
+inline const char* RequestParser::StrayCr(const char* p, const char* end, Refusal refusal) {
   stray_cr_ = refusal;
   state_ = State::kStrayCr;
-  return p + 1;
+  return ScreenStrayCr(p + 1, end);
 }
 
-const char* RequestParser::ScreenStrayCr(const char* p) {
-  return Refuse(p, *p == '\n' ? stray_cr_ : Refusal::kBareCr);
+const char* RequestParser::ScreenStrayCr(const char* p, const char* end) {
+  return p == end ? p : Refuse(p, *p == '\n' ? stray_cr_ : Refusal::kBareCr);
 }
 
 // Returns behind the last byte that was taken: `end`; or the one that is refused; or behind the head.
@@ -210,7 +210,7 @@ inline const char* RequestParser::ScreenRequestLine(const char* head, const char
     }
   }
   if (p == end) return p;
-  if (state_ == State::kStrayCr) return ScreenStrayCr(p);
+  if (state_ == State::kStrayCr) return ScreenStrayCr(p, end);
 
   const char* const line = head + section_;
   const size_t room = limits_->request_line_bytes - std::min<size_t>(limits_->request_line_bytes,
@@ -221,7 +221,7 @@ inline const char* RequestParser::ScreenRequestLine(const char* head, const char
       p = Skip<kTokenByte>(p, bound);
       if (p == end) return p;
       if (p == bound && *p != '\r') return Refuse(p, Refusal::kRequestLineTooLong);
-      if (*p == '\r') return StrayCr(p, Refusal::kTarget);
+      if (*p == '\r') return StrayCr(p, end, Refusal::kTarget);
       if (*p != ' ') return Refuse(p, OfByte(*p, Refusal::kMethod));
       const std::string_view name(line, static_cast<size_t>(p - line));
       const std::optional<Method> method = FindMethod(name);
@@ -238,7 +238,7 @@ inline const char* RequestParser::ScreenRequestLine(const char* head, const char
       if (p == end) return p;
       if (p == bound && *p != '\r') return Refuse(p, Refusal::kRequestLineTooLong);
       head_.target_bytes = static_cast<uint16_t>(p - head - head_.target);
-      if (*p == '\r') return StrayCr(p, head_.target_bytes == 0 ? Refusal::kTarget : Refusal::kNoHttp);
+      if (*p == '\r') return StrayCr(p, end, head_.target_bytes == 0 ? Refusal::kTarget : Refusal::kNoHttp);
       if (*p != ' ') return Refuse(p, OfByte(*p, Refusal::kTarget));
       if (head_.target_bytes == 0) return Refuse(p, Refusal::kTarget);
       ++p;
@@ -252,7 +252,7 @@ inline const char* RequestParser::ScreenRequestLine(const char* head, const char
         const auto place = static_cast<uint32_t>(p - version);
         if (p == bound && *p != '\r') return Refuse(p, Refusal::kRequestLineTooLong);
         if (place == kVersionBytes && *p == '\r') break;
-        if (*p == '\r') return StrayCr(p, Refusal::kNoHttp);
+        if (*p == '\r') return StrayCr(p, end, Refusal::kNoHttp);
         const bool right = place < kVersion.size() ? *p == kVersion[place]
                                                    : place < kVersionBytes && (*p == '0' || *p == '1');
         if (!right) return Refuse(p, OfVersionByte(*p, place));
@@ -287,10 +287,7 @@ inline const char* RequestParser::ScreenFields(const char* p, const char* bound,
         if (p == bound) return Refuse(p, Refusal::kFieldsTooLarge);
         if (*p == ' ' || *p == '\t') return Refuse(p, Refusal::kObsFold);
         if (lines_ == limits_->fields) return Refuse(p, Refusal::kTooManyFields);
-        if (!Is(*p, kTokenByte)) {
-          if (*p == ':') return Refuse(p, Refusal::kFieldName);
-          return Refuse(p, OfByte(*p, Refusal::kFieldName));
-        }
+        if (!Is(*p, kTokenByte)) return Refuse(p, OfByte(*p, Refusal::kFieldName));
         ++lines_;
         state_ = State::kFieldName;
         [[fallthrough]];
@@ -299,15 +296,9 @@ inline const char* RequestParser::ScreenFields(const char* p, const char* bound,
         if (p == end) return p;
         if (p == bound) return Refuse(p, Refusal::kFieldsTooLarge);
         if (*p != ':') {
-          if (*p == '\r') {
-            p = StrayCr(p, Refusal::kFieldName);
-          } else if (*p == ' ' || *p == '\t') {
-            ++p;
-            state_ = State::kFieldNameSpace;
-          } else {
-            return Refuse(p, OfByte(*p, Refusal::kFieldName));
-          }
-          continue;
+          if (*p == '\r') return StrayCr(p, end, Refusal::kFieldName);
+          if (*p == ' ' || *p == '\t') return Refuse(p, Refusal::kSpaceBeforeColon);
+          return Refuse(p, OfByte(*p, Refusal::kFieldName));
         }
         ++p;
         state_ = State::kFieldValue;
@@ -327,16 +318,8 @@ inline const char* RequestParser::ScreenFields(const char* p, const char* bound,
         ++p;
         state_ = State::kFieldStart;
         continue;
-      case State::kFieldNameSpace:
-        while (p != bound && (*p == ' ' || *p == '\t')) ++p;
-        if (p == end) return p;
-        if (p == bound) return Refuse(p, Refusal::kFieldsTooLarge);
-        if (*p == ':') return Refuse(p, Refusal::kSpaceBeforeColon);
-        if (*p != '\r') return Refuse(p, OfByte(*p, Refusal::kFieldName));
-        p = StrayCr(p, Refusal::kFieldName);
-        continue;
       case State::kStrayCr:
-        return p == end ? p : ScreenStrayCr(p);
+        return ScreenStrayCr(p, end);
       default:  // kFieldsEndLf
         if (p == end) return p;
         if (*p != '\n') return Refuse(p, Refusal::kBareCr);
@@ -404,7 +387,10 @@ RequestParser::Step RequestParser::FeedChunks(std::string_view bytes) {
   // What llhttp refuses is in front of what the screen does.
   const int error = llhttp_execute(&parser_, begin, static_cast<size_t>(p - begin));
   const bool complete = state_ == State::kHeadComplete;  // the trailers'
-  if (error != (complete && refusal_ == Refusal::kNone ? HPE_PAUSED : HPE_OK)) return refuse(OfLlhttp(error));
+  if (error != (complete ? HPE_PAUSED : HPE_OK)) {
+    if (error != HPE_OK) p = llhttp_get_error_pos(&parser_);
+    return refuse(OfLlhttp(error));
+  }
   if (refusal_ != Refusal::kNone) return refuse(refusal_);
   if (complete) {
     if (llhttp_get_error_pos(&parser_) != p) return refuse(Refusal::kChunkEnd);

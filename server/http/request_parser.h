@@ -119,7 +119,6 @@ class RequestParser {
     kStrayCr,  // in a line that must not end there
     kFieldStart,  // from here to kFieldsEndLf in trailers too
     kFieldName,
-    kFieldNameSpace,
     kFieldValue,
     kFieldLf,
     kFieldsEndLf,
@@ -137,8 +136,8 @@ class RequestParser {
   };
 
   const char* Refuse(const char* p, Refusal refusal);
-  const char* StrayCr(const char* p, Refusal refusal);
-  const char* ScreenStrayCr(const char* p);
+  const char* StrayCr(const char* p, const char* end, Refusal refusal);
+  const char* ScreenStrayCr(const char* p, const char* end);
   const char* ScreenHead(const char* head, const char* p, const char* end);
   const char* ScreenRequestLine(const char* head, const char* p, const char* end);
   const char* ScreenFields(const char* p, const char* bound, const char* end);

@@ -13,8 +13,8 @@ struct Authority {
   std::string_view host;  // not empty; an address of IPv6 with its brackets
   std::optional<uint16_t> port;
 
-  // None where `text` is not one. Stricter than the RFC in two things, because no client needs them: a host is not empty
-  // (no http URI has that, RFC 9110, section 4.2.1), and has no ',', which is what two Host lines look like once
+  // None where `text` is not one. Stricter than the RFC in two things, because no client needs them: a host is not
+  // empty (no http URI has that, RFC 9110, section 4.2.1), and has no ',', which is what two Host lines look like once
   // something on the way has joined them.
   static std::optional<Authority> Parse(std::string_view text);
 

@@ -17,8 +17,8 @@
 
 namespace mooring::server::http {
 
-// The method of that name; none where it is not registered (what llhttp knows of HTTP; `PRI` too, because what follows it
-// is a matter of the version).
+// The method of that name; none where it is not registered (what llhttp knows of HTTP; `PRI` too, because what follows
+// it is a matter of the version).
 std::optional<Method> FindMethod(std::string_view name);
 
 // The line is complete, method, minor and the target's place are known. Fills in path and query.

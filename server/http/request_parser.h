@@ -10,14 +10,15 @@
 //   RequestParser parser(limits);
 //   Step step = parser.Feed(bytes, fields);      // fields: kFieldsMax, the caller's, the same until the head is there
 //
-// Until the head is complete the caller keeps all its bytes together, the first one first (in the block they came in, or
-// copied behind each other), because what the parser knows of it are places from there: the bytes fed stand right behind
-// those of the same head that were fed before. Of a body each piece may be anywhere. The parser itself may be copied and
-// moved freely between two calls.
+// Until the head is complete the caller keeps all its bytes together, the first one first (in the block they came in,
+// or copied behind each other), because what the parser knows of it are places from there: the bytes fed stand right
+// behind those of the same head that were fed before. Of a body each piece may be anywhere. The parser itself may be
+// copied and moved freely between two calls.
 //
-// Which refusal it is, where there are several, is decided by the bytes' order: a byte that must not be where it is, and
-// a limit, is refused with that byte; a form of the request line with its LF; a rule about the whole head with its last
-// LF, in the order of Refusal's framing, Host, Expect, Upgrade; a body's length with the first call behind the head.
+// Which refusal it is, where there are several, is decided by the bytes' order: a byte that must not be where it is,
+// and a limit, is refused with that byte; a form of the request line with its LF; a rule about the whole head with its
+// last LF, in the order of Refusal's framing, Host, Expect, Upgrade; a body's length with the first call behind the
+// head.
 //
 // Threads:  one at a time.
 // Owns:     nothing but its state, at most 192 bytes.
@@ -44,7 +45,7 @@ class RequestParser {
 
   struct Limits {
     uint32_t request_line_bytes = 8 << 10;  // without its CRLF. nginx and Apache have the same
-    uint32_t fields_bytes = 16 << 10;       // all lines with their CRLFs; Node has the same. Trailers too, for themselves
+    uint32_t fields_bytes = 16 << 10;       // all lines with their CRLFs. Node. Trailers too, for themselves
     uint32_t fields = 100;                  // hyper, Apache
     uint32_t chunk_extension_bytes = 256;   // of one chunk
     uint32_t chunk_extensions_bytes = 4 << 10;  // of a message
@@ -77,8 +78,8 @@ class RequestParser {
     uint16_t method_bytes = 0;     // see method_at()
     uint16_t target = 0;
     uint16_t target_bytes = 0;
-    uint16_t path = 0;             // of the target, without its query; "*" for asterisk-form; where an absolute-form target
-    uint16_t path_bytes = 0;       // has no path, 0 bytes: "/"
+    uint16_t path = 0;             // of the target, without its query; "*" for asterisk-form; the whole target for
+    uint16_t path_bytes = 0;       // authority-form; where an absolute-form one has no path, 0 bytes: "/"
     uint16_t query = 0;            // behind the '?'; 0 bytes where there is none
     uint16_t query_bytes = 0;
     uint16_t fields = 0;           // how many

@@ -89,7 +89,8 @@ bool LlhttpPasses(const std::string& bytes) {
   return error == HPE_OK || error == HPE_PAUSED_UPGRADE || error == HPE_PAUSED_H2_UPGRADE;
 }
 
-// Why there is a screen before it. When llhttp learns to refuse one of these, the table says so and nothing else changes.
+// Why there is a screen before it. When llhttp learns to refuse one of these, the table says so and nothing else
+// changes.
 TEST(RefusalTable, SaysWhatLlhttpAloneWouldLetPass) {
   size_t passes = 0;
   for (const RequestCase& one : RequestCases()) {

@@ -166,8 +166,10 @@ void Targets(Table& t) {
   t.Refuse("absolute_other_host", "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", Refusal::kHostMismatch, 400, kPasses);
   t.Refuse("absolute_longer_host", "GET http://a.b/ HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::kHostMismatch, 400, kPasses);
   t.Refuse("absolute_other_port", "GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::kHostMismatch, 400, kPasses);
-  t.Refuse("https_is_not_port_80", "GET https://a/ HTTP/1.1\r\nHost: a:80\r\n\r\n", Refusal::kHostMismatch, 400, kPasses);
-  t.Refuse("absolute_1_0_other_host", "GET http://a/ HTTP/1.0\r\nHost: b\r\n\r\n", Refusal::kHostMismatch, 400, kPasses);
+  t.Refuse("https_is_not_port_80", "GET https://a/ HTTP/1.1\r\nHost: a:80\r\n\r\n", Refusal::kHostMismatch, 400,
+           kPasses);
+  t.Refuse("absolute_1_0_other_host", "GET http://a/ HTTP/1.0\r\nHost: b\r\n\r\n", Refusal::kHostMismatch, 400,
+           kPasses);
   t.Refuse("absolute_without_host", "GET http://a/ HTTP/1.1\r\n\r\n", Refusal::kHost, 400, kPasses);
   t.Refuse("userinfo", "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::kTarget, 400, kPasses);
   t.Refuse("userinfo_with_password", "GET http://u:p@a/ HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::kTarget, 400, kPasses);
@@ -286,7 +288,8 @@ void Hosts(Table& t) {
 }
 
 void Framing(Table& t) {
-  t.Accept("length", Post("Content-Length: 5\r\n", "hello"), "POST / 1.1 keep length=5\nHost=a\nContent-Length=5\n\nhello");
+  t.Accept("length", Post("Content-Length: 5\r\n", "hello"),
+           "POST / 1.1 keep length=5\nHost=a\nContent-Length=5\n\nhello");
   t.Accept("length_then_another_request", Post("Content-Length: 3\r\n", "abcGET /"),
            "POST / 1.1 keep length=3\nHost=a\nContent-Length=3\n\nabc");
   t.Accept("length_zero", Post("Content-Length: 0\r\n", ""), "POST / 1.1 keep\nHost=a\nContent-Length=0\n\n");
@@ -351,7 +354,8 @@ void Framing(Table& t) {
            Refusal::kLengthAndCoding, 400);
   t.Refuse("cl_te_unknown", Post("Content-Length: 4\r\nTransfer-Encoding: cow\r\n", "0\r\n\r\n"),
            Refusal::kLengthAndCoding, 400);
-  t.Refuse("cl_te_empty", Post("Content-Length: 4\r\nTransfer-Encoding:\r\n", "abcd"), Refusal::kLengthAndCoding, 400, kPasses);
+  t.Refuse("cl_te_empty", Post("Content-Length: 4\r\nTransfer-Encoding:\r\n", "abcd"), Refusal::kLengthAndCoding, 400,
+           kPasses);
   t.Refuse("cl_te_far_apart", Post("Content-Length: 4\r\nA: b\r\nC: d\r\nTRANSFER-ENCODING: chunked\r\n", "0\r\n\r\n"),
            Refusal::kLengthAndCoding, 400);
   t.Refuse("cl_te_in_1_0", "POST / HTTP/1.0\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -365,7 +369,8 @@ void Framing(Table& t) {
            "POST / 1.1 keep chunked\nHost=a\nTransfer-Encoding=chunked\n\n");
   t.Accept("te_with_get", Get("Transfer-Encoding: chunked\r\n") + "1\r\nx\r\n0\r\n\r\n",
            "GET / 1.1 keep chunked\nHost=a\nTransfer-Encoding=chunked\n\nx");
-  t.Refuse("te_in_1_0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Refusal::kCoding, 400, kPasses);
+  t.Refuse("te_in_1_0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Refusal::kCoding, 400,
+           kPasses);
   t.Refuse("te_unknown_in_1_0", "POST / HTTP/1.0\r\nTransfer-Encoding: cow\r\n\r\n", Refusal::kCoding, 400);
   const std::pair<const char*, std::string> unknown[] = {
       {"identity", "identity"},         {"xchunked", "xchunked"},        {"chunkedx", "chunkedx"},
@@ -397,8 +402,9 @@ void Framing(Table& t) {
            Refusal::kCoding, 400);
   t.Refuse("te_twice_identity", Post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"),
            Refusal::kUnknownCoding, 501);
-  t.Refuse("te_twice_identity_first", Post("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
-           Refusal::kUnknownCoding, 501, kPasses);
+  t.Refuse("te_twice_identity_first",
+           Post("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), Refusal::kUnknownCoding,
+           501, kPasses);
   t.Refuse("te_twice_gzip_first", Post("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
            Refusal::kCoding, 400, kPasses);
   t.Refuse("te_space_before_the_colon", Post("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"),
@@ -427,7 +433,8 @@ void Chunks(Table& t) {
   t.Accept("chunks_then_another_request", Chunked("1\r\nx\r\n0\r\n\r\nGET / HTTP/1.1"), head + "x");
   t.Accept("chunk_size_upper_case", Chunked("A\r\n0123456789\r\n0\r\n\r\n"), head + "0123456789");
   t.Accept("chunk_size_lower_case", Chunked("a\r\n0123456789\r\n0\r\n\r\n"), head + "0123456789");
-  t.Accept("chunk_size_two_digits", Chunked("1F\r\n" + std::string(31, 'x') + "\r\n0\r\n\r\n"), head + std::string(31, 'x'));
+  t.Accept("chunk_size_two_digits", Chunked("1F\r\n" + std::string(31, 'x') + "\r\n0\r\n\r\n"),
+           head + std::string(31, 'x'));
   t.Accept("chunk_size_16_digits", Chunked("0000000000000001\r\nx\r\n0000000000000000\r\n\r\n"), head + "x");
   t.Accept("chunk_bytes_like_lines", Chunked("7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n"), head + "\r\n0\r\n\r\n");
   t.Accept("chunk_extension", Chunked("1;a=b\r\nx\r\n1;c;d\r\ny\r\n0;e\r\n\r\n"), head + "xy");
@@ -438,10 +445,11 @@ void Chunks(Table& t) {
   t.Accept("trailer_host", Chunked("0\r\nHost: b\r\n\r\n"), head);
   t.Accept("chunks_at_the_limit", Chunked("4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n"), head + "abcdefgh", {.body_bytes = 8});
   t.Accept("trailers_at_the_limit", Chunked("0\r\nA: bcdef\r\n\r\n"), head, {.fields_bytes = 48});
-  t.Refuse("chunks_over_the_limit", Chunked("4\r\nabcd\r\n5\r\nefghi\r\n0\r\n\r\n"), Refusal::kBodyTooLarge, 413, kPasses,
-           {.body_bytes = 8});
+  t.Refuse("chunks_over_the_limit", Chunked("4\r\nabcd\r\n5\r\nefghi\r\n0\r\n\r\n"), Refusal::kBodyTooLarge, 413,
+           kPasses, {.body_bytes = 8});
   t.Refuse("chunk_over_the_limit", Chunked("9\r\n"), Refusal::kBodyTooLarge, 413, kPasses, {.body_bytes = 8});
-  t.Refuse("chunk_size_wraps_the_limit", Chunked("1\r\nx\r\nFFFFFFFFFFFFFFFF\r\n"), Refusal::kBodyTooLarge, 413, kPasses);
+  t.Refuse("chunk_size_wraps_the_limit", Chunked("1\r\nx\r\nFFFFFFFFFFFFFFFF\r\n"), Refusal::kBodyTooLarge, 413,
+           kPasses);
   const std::pair<const char*, std::string> bad[] = {
       {"plus", "+5"},        {"minus", "-5"},    {"0x", "0x5"},       {"0X", "0X5"},         {"underscore", "0_5"},
       {"space_in_front", " 5"},                  {"space_behind", "5 "},                     {"tab_in_front", "\t5"},
@@ -470,8 +478,8 @@ void Chunks(Table& t) {
   t.Refuse("cr_behind_a_chunk", Chunked("5\r\nhello\r0\r\n\r\n"), Refusal::kChunkEnd, 400);
   t.Refuse("two_bytes_behind_a_chunk", Chunked("5\r\nhelloXX0\r\n\r\n"), Refusal::kChunkEnd, 400);
   t.Refuse("extension_with_bare_lf", Chunked("1;a\nx\r\n0\r\n\r\n"), Refusal::kBareLf, 400);
-  t.Refuse("extension_with_bare_lf_smuggles", Chunked("2;\nxx\r\n4c\r\n0\r\n\r\nGET /admin HTTP/1.1\r\n"), Refusal::kBareLf,
-           400);
+  t.Refuse("extension_with_bare_lf_smuggles", Chunked("2;\nxx\r\n4c\r\n0\r\n\r\nGET /admin HTTP/1.1\r\n"),
+           Refusal::kBareLf, 400);
   t.Refuse("extension_with_bare_cr", Chunked("1;a\rx\r\n0\r\n\r\n"), Refusal::kBareCr, 400);
   t.Refuse("extension_with_nul", Chunked("1;a\0\r\nx\r\n0\r\n\r\n"s), Refusal::kControlByte, 400);
   t.Refuse("extension_with_lf_in_quotes", Chunked("1;a=\"\n\"\r\nx\r\n0\r\n\r\n"), Refusal::kBareLf, 400);
@@ -508,7 +516,8 @@ void Meaning(Table& t) {
   t.Accept("close_in_a_list", Get("Connection: a, close ,b\r\n"), "GET / 1.1\nHost=a\nConnection=a, close ,b\n\n");
   t.Accept("close_in_a_second_field", Get("Connection: keep-alive\r\nConnection: close\r\n"),
            "GET / 1.1\nHost=a\nConnection=keep-alive\nConnection=close\n\n");
-  t.Accept("close_wins", Get("Connection: close, keep-alive\r\n"), "GET / 1.1\nHost=a\nConnection=close, keep-alive\n\n");
+  t.Accept("close_wins", Get("Connection: close, keep-alive\r\n"),
+           "GET / 1.1\nHost=a\nConnection=close, keep-alive\n\n");
   t.Accept("closed_is_not_close", Get("Connection: closed\r\n"), "GET / 1.1 keep\nHost=a\nConnection=closed\n\n");
   t.Accept("keep_alive_in_1_0", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
            "GET / 1.0 keep\nConnection=keep-alive\n\n");
@@ -534,8 +543,10 @@ void Meaning(Table& t) {
            "GET / 1.1 keep upgrade\nHost=a\nConnection=Upgrade\nUpgrade=websocket\n\n");
   t.Accept("upgrade_in_a_list", Get("Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"),
            "GET / 1.1 keep upgrade\nHost=a\nUpgrade=websocket\nConnection=keep-alive, Upgrade\n\n");
-  t.Accept("upgrade_without_connection", Get("Upgrade: websocket\r\n"), "GET / 1.1 keep\nHost=a\nUpgrade=websocket\n\n");
-  t.Accept("upgrade_without_protocol", Get("Connection: upgrade\r\n"), "GET / 1.1 keep\nHost=a\nConnection=upgrade\n\n");
+  t.Accept("upgrade_without_connection", Get("Upgrade: websocket\r\n"),
+           "GET / 1.1 keep\nHost=a\nUpgrade=websocket\n\n");
+  t.Accept("upgrade_without_protocol", Get("Connection: upgrade\r\n"),
+           "GET / 1.1 keep\nHost=a\nConnection=upgrade\n\n");
   t.Accept("upgrade_to_nothing", Get("Connection: upgrade\r\nUpgrade:\r\n"),
            "GET / 1.1 keep\nHost=a\nConnection=upgrade\nUpgrade=\n\n");
   t.Accept("upgrade_by_another_method", Post("Connection: upgrade\r\nUpgrade: h2c\r\n", ""),
@@ -582,7 +593,8 @@ void Sizes(Table& t) {
            fields);
   t.Refuse("lf_over_the_limit", "GET / HTTP/1.1\r\nHost: a\r\nA: bcde\r\n", Refusal::kFieldsTooLarge, 431, kPasses,
            fields);
-  t.Refuse("fields_over_16_kib", Get("A: " + std::string(16 << 10, 'x') + "\r\n"), Refusal::kFieldsTooLarge, 431, kPasses);
+  t.Refuse("fields_over_16_kib", Get("A: " + std::string(16 << 10, 'x') + "\r\n"), Refusal::kFieldsTooLarge, 431,
+           kPasses);
   t.Accept("fields_of_16_kib", Get("A: " + std::string((16 << 10) - 9 - 5, 'x') + "\r\n"),
            "GET / 1.1 keep\nHost=a\nA=" + std::string((16 << 10) - 9 - 5, 'x') + "\n\n");
   std::string lines;
@@ -593,7 +605,8 @@ void Sizes(Table& t) {
   }
   t.Accept("fields_100", Get(lines), "GET / 1.1 keep\nHost=a" + names + "\n\n");
   t.Refuse("fields_101", Get(lines + "A: b\r\n"), Refusal::kTooManyFields, 431, kPasses);
-  t.Refuse("fields_101_not_ended", "GET / HTTP/1.1\r\nHost: a\r\n" + lines + "A", Refusal::kTooManyFields, 431, kPasses);
+  t.Refuse("fields_101_not_ended", "GET / HTTP/1.1\r\nHost: a\r\n" + lines + "A", Refusal::kTooManyFields, 431,
+           kPasses);
 }
 
 void Several(Table& t) {

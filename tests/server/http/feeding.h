@@ -65,6 +65,8 @@ class Feeding {
   Event last() const { return last_; }
   size_t taken() const { return taken_; }
   const std::string& body() const { return body_; }
+  const std::string& wrong() const { return wrong_; }  // what the parser did against its interface
+  size_t calls() const { return calls_; }
   const std::string& head_bytes() const { return head_; }
   const RequestParser& parser() const { return *parser_; }
   Fields fields() const { return {head_.data(), fields_.data(), parser_->head().fields}; }
@@ -102,7 +104,11 @@ class Feeding {
     parser_ = std::move(moved);
     const RequestParser::Step step = parser_->Feed(bytes, fields_.data());
     if (step.taken > bytes.size()) wrong_ += " more taken than fed;";
+    if (step.taken == 0 && !bytes.empty() && (step.event == Event::kMore || step.event == Event::kBody)) {
+      wrong_ += " nothing taken;";
+    }
     taken_ += step.taken;
+    ++calls_;
     last_ = step.event;
     return step;
   }
@@ -116,6 +122,7 @@ class Feeding {
   bool has_head_ = false;
   Event last_ = Event::kMore;
   size_t taken_ = 0;
+  size_t calls_ = 0;
 };
 
 // In two or three pieces; npos: no such cut.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http/head_rules.h"
 
-#include <array>
 #include <cstring>
+#include <type_traits>
 
 #include "llhttp.h"
 #include "server/http/authority.h"
@@ -46,6 +46,27 @@ uint32_t SchemeBytes(std::string_view target) {
 std::string_view AuthorityOf(std::string_view target) {
   const std::string_view rest = target.substr(SchemeBytes(target));
   return rest.substr(0, rest.find_first_of("/?"));
+}
+
+// `name` is a token of as many bytes as `lower` has; in a token the bit of 0x20 tells the cases of letters apart, and no
+// other two bytes of it differ by that bit alone where one is a lower-case letter or '-'.
+template <size_t size>
+bool SameName(std::string_view name, const char (&lower)[size]) {
+  using Word = std::conditional_t<(size - 1 >= 8), uint64_t, uint32_t>;
+  constexpr size_t kBytes = size - 1;
+  static_assert(kBytes >= sizeof(Word));
+  constexpr auto kCaseBit = static_cast<Word>(0x2020202020202020);
+  const auto same = [&name, &lower](size_t at) {
+    Word a;
+    Word b;
+    std::memcpy(&a, name.data() + at, sizeof a);
+    std::memcpy(&b, lower + at, sizeof b);
+    return (a | kCaseBit) == b;
+  };
+  for (size_t at = 0; at + sizeof(Word) < kBytes; at += sizeof(Word)) {
+    if (!same(at)) return false;
+  }
+  return same(kBytes - sizeof(Word));
 }
 
 struct Seen {
@@ -92,27 +113,27 @@ void LookAtConnection(std::string_view value, Seen& seen) {
 void LookAt(std::string_view name, std::string_view value, Seen& seen) {
   switch (name.size()) {
     case 4:
-      if (!SameIgnoringCase(name, "host")) return;
+      if (!SameName(name, "host")) return;
       ++seen.hosts;
       seen.host = value;
       return;
     case 6:
-      if (!SameIgnoringCase(name, "expect")) return;
+      if (!SameName(name, "expect")) return;
       (SameIgnoringCase(value, "100-continue") ? seen.expects_continue : seen.expects_other) = true;
       return;
     case 7:
-      if (SameIgnoringCase(name, "upgrade") && !value.empty()) seen.upgrade = true;
+      if (SameName(name, "upgrade") && !value.empty()) seen.upgrade = true;
       return;
     case 10:
-      if (SameIgnoringCase(name, "connection")) LookAtConnection(value, seen);
+      if (SameName(name, "connection")) LookAtConnection(value, seen);
       return;
     case 14:
-      if (!SameIgnoringCase(name, "content-length")) return;
+      if (!SameName(name, "content-length")) return;
       ++seen.lengths;
       seen.length = value;
       return;
     case 17:
-      if (!SameIgnoringCase(name, "transfer-encoding")) return;
+      if (!SameName(name, "transfer-encoding")) return;
       ++seen.codings;
       seen.coding = value;
       seen.unknown_coding = seen.unknown_coding || !KnowsCodings(value);

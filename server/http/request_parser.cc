@@ -20,7 +20,7 @@ namespace {
 constexpr RequestParser::Limits kDefaultLimits;
 constexpr uint8_t kChunkDigitsMax = 16;
 constexpr std::string_view kVersion = "HTTP/1.";
-constexpr uint32_t kVersionBytes = 8;
+constexpr int kVersionBytes = 8;
 
 // What llhttp tells about a head: where its fields are.
 struct Found {
@@ -78,7 +78,7 @@ Refusal OfByte(char c, Refusal other) {
   return IsControl(c) ? Refusal::kControlByte : other;
 }
 
-Refusal OfVersionByte(char c, uint32_t place) {
+Refusal OfVersionByte(char c, int place) {
   const bool number = place >= 5 && (Is(c, kDigitByte) || c == '.');
   return OfByte(c, number ? Refusal::kVersion : Refusal::kNoHttp);
 }
@@ -247,14 +247,20 @@ inline const char* RequestParser::ScreenRequestLine(const char* head, const char
     }
     case State::kVersion: {
       const char* const version = head + head_.target + head_.target_bytes + 1;
+      // What nearly all of them are, at once; what is left of it byte by byte.
+      if (p == version && bound - p >= kVersionBytes && std::memcmp(p, kVersion.data(), kVersion.size()) == 0 &&
+          (p[7] == '0' || p[7] == '1')) {
+        p += kVersionBytes;
+      }
       for (;; ++p) {
         if (p == end) return p;
-        const auto place = static_cast<uint32_t>(p - version);
+        const auto place = static_cast<int>(p - version);
         if (p == bound && *p != '\r') return Refuse(p, Refusal::kRequestLineTooLong);
         if (place == kVersionBytes && *p == '\r') break;
         if (*p == '\r') return StrayCr(p, end, Refusal::kNoHttp);
-        const bool right = place < kVersion.size() ? *p == kVersion[place]
-                                                   : place < kVersionBytes && (*p == '0' || *p == '1');
+        const bool right = place < kVersionBytes - 1
+                               ? *p == kVersion[static_cast<size_t>(place)]
+                               : place < kVersionBytes && (*p == '0' || *p == '1');
         if (!right) return Refuse(p, OfVersionByte(*p, place));
       }
       head_.minor = static_cast<uint8_t>(p[-1] - '0');

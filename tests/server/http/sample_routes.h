@@ -8,6 +8,7 @@
 //   POST /whole                 says what the body was, when the server has read it
 //   POST /pulled, /slowly       the same, by a coroutine that reads it piece by piece, or sleeps before each
 //   POST /echoed                a stream of what comes, as it comes
+//   POST /begun                 reads one piece, and answers
 //   POST /ignored               answers without a look at the body
 //   GET  /fails, /fails_later   throw
 //   GET  /slow/{s}              a deadline of 1 s, and answers after s

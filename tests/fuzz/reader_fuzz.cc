@@ -5,7 +5,6 @@
 // Input: how many reads (1 byte), two bytes each; how many chunk sizes (1), a byte each; the high watermark (1); how often
 // the rest is repeated (1); the stream.
 #include <algorithm>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,111 +18,20 @@
 #include "net/connection.h"
 #include "net/engine.h"
 #include "net/task_service.h"
-#include "net/transport.h"
+#include "tests/fuzz/chunk_transport.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace mooring::net {
 namespace {
 
 using fuzz::Bytes;
+using fuzz::ChunkTransport;
 using fuzz::Expect;
 using namespace std::string_view_literals;
 
 constexpr size_t kStreamBytesMax = 100'000;
-constexpr size_t kChunksMax = 1000;  // what is left then comes in whole blocks
 constexpr size_t kWaitsMax = 1000;   // reads after which the service does something else before the next
 constexpr int kTurnsMax = 100'000;
-
-// One connection's bytes, in the chunks that the input asks for.
-class ChunkTransport final : public Transport {
- public:
-  ChunkTransport(core::Shard* shard, std::string stream, std::vector<uint8_t> chunks)
-      : shard_(shard), stream_(std::move(stream)), chunks_(std::move(chunks)) {}
-
-  void Poll(core::Nanos, Sleeper* sleeper) override {
-    sleeper->OnAwake();
-    for (auto [id, bytes] : std::exchange(sent_, {})) events->OnSend(id, static_cast<int>(bytes));
-    for (const ConnId id : std::exchange(half_closed_, {})) events->OnShutdown(id);
-    if (!open_) {
-      open_ = true;
-      id_ = events->OnAccept(0, false);
-      Expect(id_ != kNoConn, "an accept finds a slot");
-      events->OnOpen(id_);
-    }
-    if (leaving_) {
-      if (!released_) events->OnReleased(id_);
-      released_ = true;
-    } else if (reading_ && !ended_) {
-      DeliverNext();
-    }
-  }
-  bool released() const { return released_; }
-  const std::string& stream() const { return stream_; }
-  size_t delivered() const { return delivered_; }
-  std::string answered;
-  TransportEvents* events = nullptr;
-
-  void SetReading(ConnId, bool on) override { reading_ = on; }
-  void Send(ConnId id, const iovec* pieces, unsigned count, SendMode) override {
-    size_t bytes = 0;
-    for (unsigned i = 0; i < count; ++i) {
-      answered.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
-      bytes += pieces[i].iov_len;
-    }
-    sent_.emplace_back(id, bytes);
-  }
-  void ShutdownSend(ConnId id) override { half_closed_.push_back(id); }
-  void Close(ConnId) override { leaving_ = true; }
-  void Abort(ConnId) override { leaving_ = true; }
-  bool ReadToEnd() const override { return true; }
-
-  std::string Describe() const override { return "chunks"; }
-  int Watch(int, uint32_t, Watcher*) override { return -1; }
-  void Unwatch(int) override {}
-  void Wake() override {}
-  void Listen(ListenerId, int, int, bool) override {}
-  void SetAcceptMode(ListenerId, AcceptMode) override {}
-  void RefuseNew(ListenerId) override {}
-  void StopAccept(ListenerId, bool) override {}
-  void Connect(ConnId, const Address&, const Address&) override {}
-  void Consumed(ConnId, uint32_t) override {}
-  void AskPeer(ConnId) override {}
-  void AskOutQueue(ConnId) override {}
-  void Count(absl::FunctionRef<void(std::string_view, uint64_t)>) const override {}
-
- private:
-  void DeliverNext() {
-    static constexpr uint32_t kSizes[] = {1, 1, 2, 3, 4, 5, 8, 13, 64, 100, 255, 256, 1000, 4096, 8192, 16384};
-    uint32_t size = 16384;
-    if (!chunks_.empty() && next_chunk_ < kChunksMax) {
-      size = kSizes[chunks_[next_chunk_++ % chunks_.size()] % std::size(kSizes)];
-    }
-    size = static_cast<uint32_t>(std::min<size_t>(size, stream_.size() - delivered_));
-    if (size == 0) {
-      ended_ = true;
-      return events->OnReceiveEnd(id_, 0);
-    }
-    alloc::Block* block = shard_->buffers().AcquireReceive();
-    Expect(block != nullptr, "there are receive blocks");
-    stream_.copy(block->data, size, delivered_);
-    delivered_ += size;
-    events->OnReceive(id_, alloc::Lease(block, 0, size));
-  }
-
-  core::Shard* const shard_;
-  const std::string stream_;
-  const std::vector<uint8_t> chunks_;
-  size_t next_chunk_ = 0;
-  size_t delivered_ = 0;
-  ConnId id_ = kNoConn;
-  bool open_ = false;
-  bool reading_ = true;
-  bool ended_ = false;
-  bool leaving_ = false;
-  bool released_ = false;
-  std::vector<std::pair<ConnId, size_t>> sent_;
-  std::vector<ConnId> half_closed_;
-};
 
 // A read as the input asks for it, and what the stream says it gives.
 struct Step {

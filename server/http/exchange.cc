@@ -269,7 +269,8 @@ void Exchange::Waited() {
   waited_ms_ += core::Shard::Current()->now_ms() - std::exchange(waits_since_ms_, -1);
   conn_->SetDeadline(0);
   const HttpOptions& options = handler_->state_->options;
-  if (options.body_rate_bytes == 0 || waited_ms_ <= int64_t{options.body_rate_after_s} * 1000) return;
+  if (options.body_rate_bytes == 0 || options.body_rate_after_s == 0) return;
+  if (waited_ms_ <= int64_t{options.body_rate_after_s} * 1000) return;
   if (body_bytes_ * 1000 < options.body_rate_bytes * static_cast<uint64_t>(waited_ms_)) refusal_ = Refusal::kBodyTooSlow;
 }
 

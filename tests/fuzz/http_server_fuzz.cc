@@ -5,6 +5,7 @@
 // Input: how many chunk sizes (1 byte), a byte each; how often the rest is repeated (1); the stream. Every stream is
 // served twice: in these chunks, and in whole blocks.
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -129,7 +130,10 @@ void Run(Bytes in) {
 
   const Served cut(stream, chunks);
   const Served whole(stream, {});
-  Expect(Gist(cut.answered()) == Gist(whole.answered()), "cuts change no answer");
+  const std::string of_cut = Gist(cut.answered());
+  const std::string of_whole = Gist(whole.answered());
+  if (of_cut != of_whole) std::fprintf(stderr, "--- cut\n%s\n--- whole\n%s\n", of_cut.c_str(), of_whole.c_str());
+  Expect(of_cut == of_whole, "cuts change no answer");
   Expect(cut.aborted() == whole.aborted(), "cuts change no ending");
   // Whether an answer has a body is told by the request where that is a HEAD; what follows a 101 is not HTTP.
   if (stream.find("HEAD") != std::string::npos || whole.answered().find("HTTP/1.1 101 ") != std::string::npos) return;

@@ -19,19 +19,24 @@ struct SharedBytes::TakenBody : Body {
   const std::string text;
 };
 
-SharedBytes SharedBytes::Copy(std::string_view bytes) {
-  if (bytes.size() > kBytesMax) return SharedBytes();
-  const size_t allocated = sizeof(Body) + bytes.size();
+SharedBytes::Body* SharedBytes::Allocate(size_t bytes, char** data) {
+  if (bytes > kBytesMax) return nullptr;
+  const size_t allocated = sizeof(Body) + bytes;
   void* memory = std::malloc(allocated);
-  if (memory == nullptr) return SharedBytes();
-  char* data = static_cast<char*>(memory) + sizeof(Body);
-  if (!bytes.empty()) std::memcpy(data, bytes.data(), bytes.size());
+  if (memory == nullptr) return nullptr;
+  *data = static_cast<char*>(memory) + sizeof(Body);
   auto* body = ::new (memory) Body();
-  body->data = data;
-  body->size = static_cast<uint32_t>(bytes.size());
+  body->data = *data;
   body->allocated = allocated;
   Count(*body, true);
-  return SharedBytes(body);
+  return body;
+}
+
+SharedBytes SharedBytes::Copy(std::string_view bytes) {
+  return Make(bytes.size(), [bytes](char* to) {
+    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+    return bytes.size();
+  });
 }
 
 SharedBytes SharedBytes::Take(std::string bytes) {

@@ -38,6 +38,16 @@ class SharedBytes {
   // Takes over what the string has allocated, the whole of its capacity. Fails like Copy; `bytes` is gone then too.
   static SharedBytes Take(std::string bytes);
 
+  // Of what `fill(char* to)` writes, at most `bytes_max` bytes; it says how many. For bytes that come from a system call:
+  // no copy, and nothing is cleared first. Room that is left over stays with the body. Fails like Copy, without a call.
+  template <class Fill>
+  static SharedBytes Make(size_t bytes_max, Fill&& fill) {
+    char* data = nullptr;
+    Body* body = Allocate(bytes_max, &data);
+    if (body != nullptr) body->size = static_cast<uint32_t>(fill(data));
+    return SharedBytes(body);
+  }
+
   // A hold more: one atomic increment, no byte.
   SharedBytes(const SharedBytes& other) : body_(other.body_) {
     if (body_ != nullptr) body_->holders.fetch_add(1, std::memory_order_relaxed);
@@ -84,6 +94,7 @@ class SharedBytes {
   static void Drop(Body* body) {
     if (body != nullptr && body->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) Free(body);
   }
+  static Body* Allocate(size_t bytes, char** data);  // null: no memory, or more than kBytesMax
   static void Free(Body* body);
   static void Count(const Body& body, bool live);
 

@@ -49,6 +49,30 @@ TEST(SharedBytes, TakeTakesOverWhatTheStringHasAllocated) {
   EXPECT_EQ(same.view(), "ok");
 }
 
+TEST(SharedBytes, MakeHasWhatWasWrittenIntoIt) {
+  const SharedBytes::Total before = SharedBytes::Live();
+  const char* written = nullptr;
+  SharedBytes bytes = SharedBytes::Make(100, [&](char* to) {
+    written = to;
+    std::memset(to, 'x', 7);
+    return 7;
+  });
+  EXPECT_EQ(bytes.view(), "xxxxxxx");
+  EXPECT_EQ(bytes.view().data(), written) << "no copy";
+  EXPECT_EQ(bytes.holders(), 1u);
+  EXPECT_GE(SharedBytes::Live().bytes - before.bytes, 100u) << "the room that is left over too";
+  bytes = SharedBytes::Make(10, [](char*) { return 0; });
+  EXPECT_TRUE(bytes);
+  EXPECT_TRUE(bytes.empty());
+  bytes = SharedBytes::Make(SharedBytes::kBytesMax + 1, [](char*) {
+    ADD_FAILURE() << "called without memory";
+    return 0;
+  });
+  EXPECT_FALSE(bytes);
+  EXPECT_EQ(SharedBytes::Live().bodies, before.bodies);
+  EXPECT_EQ(SharedBytes::Live().bytes, before.bytes);
+}
+
 TEST(SharedBytes, NoBodyAndAnEmptyBodyDiffer) {
   const SharedBytes none;
   EXPECT_FALSE(none);

@@ -14,6 +14,11 @@
 //
 // Threads:  one shard, inside its turn; the system calls of Open, Stat and Read may be a helper thread's.
 // Owns:     nothing; the root's descriptor and the kernel outlive it and the jobs it has begun. File owns its descriptor.
+//           A job that reads has a descriptor of its own and writes to no memory of the shard's, so that the wait for it
+//           may end, and the file be closed, at any time.
+// Limits:   the runner's queue (core/blocking.h), and a descriptor more for each read that waits. What the kernel itself
+//           does not declare a wait is one: open(2) of FUSE and of network file systems, the access time that the first
+//           read of a day writes (mount with noatime), and the last close of a large file that was deleted.
 // Kernel:   Linux 5.12 for RESOLVE_CACHED, 5.6 for openat2; where RESOLVE_CACHED is unknown every open is a helper's.
 #ifndef MOORING_CORE_FILES_H_
 #define MOORING_CORE_FILES_H_
@@ -23,6 +28,7 @@
 #include <utility>
 
 #include "alloc/buffer_pool.h"
+#include "core/blocking.h"
 #include "core/counters.h"
 #include "core/kernel.h"
 #include "core/task.h"
@@ -63,7 +69,8 @@ class File {
 struct OpenedFile {
   File file;  // of a regular file or a folder; what is neither comes without one
   FileInfo info;
-  int error = 0;  // errno; ECANCELED: the wait was; EBUSY: too many wait for the helper threads
+  int error = 0;  // errno; ECANCELED: the wait was; EBUSY: too many wait for the helper threads, or folders on the way
+                  // are renamed faster than a path can be walked
 };
 
 struct FileStat {
@@ -76,12 +83,27 @@ struct FileRead {
   int error = 0;       // as above
 };
 
-enum class FilesCount : uint8_t { kOpenedAtOnce, kOpenedByHelper, kReadAtOnce, kReadByHelper, kFailed, kRefused, kCount };
+// Each call ends in one of these, apart from a Try that gives EAGAIN, which is in none. AtOnce and ByHelper are those that
+// had no error.
+enum class FilesCount : uint8_t {
+  kOpenedAtOnce,
+  kOpenedByHelper,
+  kStatAtOnce,
+  kStatByHelper,
+  kReadAtOnce,
+  kReadByHelper,
+  kNotFound,   // no such path beneath the root: ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EXDEV (it leads out)
+  kFailed,     // any other error: EIO, EMFILE, EACCES
+  kRefused,    // too many wait for the helper threads
+  kCancelled,
+  kCount
+};
 
 class Files {
  public:
   Files(int root_fd, Kernel* kernel);
 
+  // `path` has no slash in front; what leads out of the root is EXDEV, what has a NUL in it ENOENT.
   // Without a wait: EAGAIN where there would be one.
   OpenedFile TryOpen(const std::string& path);
   Task<OpenedFile> Open(std::string path);
@@ -99,9 +121,13 @@ class Files {
   const CounterSet<FilesCount>& counters() const { return counters_; }
 
  private:
+  FileRead ReadNow(const File& file, uint64_t offset, uint32_t bytes, bool whole);
+  void Count(FilesCount done, int error);
+  int NotRun(JobEnd end);  // counts it; the error
+
   const int root_fd_;
   Kernel* const kernel_;
-  bool cached_known_ = true;  // RESOLVE_CACHED is
+  const bool cached_known_;  // RESOLVE_CACHED is
   CounterSet<FilesCount> counters_;
 };
 

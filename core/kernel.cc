@@ -3,11 +3,14 @@
 
 #include <fcntl.h>
 #include <liburing.h>
+#include <linux/openat2.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -84,6 +87,17 @@ class Real final : public Kernel {
   int Shutdown(int fd, int how) override { return Result(shutdown(fd, how)); }
   int Duplicate(int fd) override { return Result(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
   int Close(int fd) override { return Result(close(fd)); }
+
+  int OpenAt2(int folder, const char* path, const open_how& how) override {
+    return Result(syscall(SYS_openat2, folder, path, &how, sizeof(how)));  // glibc has no wrapper
+  }
+  int Stat(int fd, int flags, struct statx* to) override {
+    return Result(statx(fd, "", AT_EMPTY_PATH | flags, STATX_BASIC_STATS, to));
+  }
+  int ReadAt(int fd, void* to, size_t size, uint64_t offset, int flags) override {
+    const iovec whole = {.iov_base = to, .iov_len = size};
+    return Result(preadv2(fd, &whole, 1, static_cast<off_t>(offset), flags));
+  }
 
   int EpollCreate() override { return Result(epoll_create1(EPOLL_CLOEXEC)); }
   int EpollControl(int epoll_fd, int operation, int fd, epoll_event* event) override {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernel: every system call that carries connections, behind one seam.
+// Kernel: every system call that carries connections or the files that go out on them, behind one seam.
 //
 // The ring half lets a test put a simulated io_uring under the production Ring: RingSetup fills a liburing `struct
 // io_uring` with pointers to whatever memory it likes, and everything above reads and writes submission and completion
@@ -23,6 +23,8 @@
 struct io_uring;
 struct io_uring_params;
 struct __kernel_timespec;
+struct open_how;
+struct statx;
 
 namespace mooring::core {
 
@@ -55,6 +57,12 @@ class Kernel {
   virtual int Shutdown(int fd, int how) = 0;
   virtual int Duplicate(int fd) = 0;  // F_DUPFD_CLOEXEC: another descriptor of the same open socket
   virtual int Close(int fd) = 0;
+
+  // Files (core/files.h). These may wait for a disk, unless RESOLVE_CACHED in `how`, AT_STATX_DONT_SYNC or RWF_NOWAIT in
+  // `flags` say that they must not.
+  virtual int OpenAt2(int folder, const char* path, const open_how& how) = 0;
+  virtual int Stat(int fd, int flags, struct statx* to) = 0;  // statx(2) of the descriptor: STATX_BASIC_STATS
+  virtual int ReadAt(int fd, void* to, size_t size, uint64_t offset, int flags) = 0;  // preadv2(2); size <= 2^30
 
   // Readiness: epoll(7).
   virtual int EpollCreate() = 0;

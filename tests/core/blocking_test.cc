@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -13,38 +12,12 @@
 #include <vector>
 
 #include "core/sleep.h"
+#include "tests/core/hand_runner.h"
 #include "tests/core/test_port.h"
 #include "tests/core/test_root.h"
 
 namespace mooring::core {
 namespace {
-
-// Runs jobs when it is told to.
-class HandRunner final : public JobRunner {
- public:
-  ~HandRunner() override {
-    while (!jobs.empty()) Drop();
-  }
-  bool Submit(Job* job) override {
-    if (jobs.size() >= queue_max) return false;
-    jobs.push_back(job);
-    return true;
-  }
-  bool Withdraw(Job* job) override { return gives_back && std::erase(jobs, job) == 1; }
-  void Run() {
-    Job* const job = jobs.front();
-    jobs.pop_front();
-    job->run(job);
-  }
-  void Drop() {
-    Job* const job = jobs.front();
-    jobs.pop_front();
-    job->drop(job);
-  }
-  std::deque<Job*> jobs;
-  size_t queue_max = 8;
-  bool gives_back = false;
-};
 
 // Counts the living ones.
 class Token {

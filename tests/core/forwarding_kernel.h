@@ -43,6 +43,13 @@ class ForwardingKernel : public Kernel {
   int Shutdown(int fd, int how) override { return behind_->Shutdown(fd, how); }
   int Duplicate(int fd) override { return behind_->Duplicate(fd); }
   int Close(int fd) override { return behind_->Close(fd); }
+  int OpenAt2(int folder, const char* path, const open_how& how) override {
+    return behind_->OpenAt2(folder, path, how);
+  }
+  int Stat(int fd, int flags, struct statx* to) override { return behind_->Stat(fd, flags, to); }
+  int ReadAt(int fd, void* to, size_t size, uint64_t offset, int flags) override {
+    return behind_->ReadAt(fd, to, size, offset, flags);
+  }
   int EpollCreate() override { return behind_->EpollCreate(); }
   int EpollControl(int epoll_fd, int operation, int fd, epoll_event* event) override {
     return behind_->EpollControl(epoll_fd, operation, fd, event);

@@ -34,6 +34,9 @@ enum class FaultSite : uint8_t {
   kEpollCreate,
   kEpollAdd,      // EPOLL_CTL_ADD: the others cannot fail for want of anything
   kEpollWait,     // one that would sleep
+  kOpenFile,
+  kStatFile,
+  kReadFile,
   kCount
 };
 
@@ -107,6 +110,9 @@ class Choices {
   bool DeliverDuringEnter() { return Chance(15); }  // a call that looks at sockets, epoll_wait too
   bool WakeTwice() { return Chance(6); }
   bool CancelTooLate() { return Chance(30); }
+  bool NotInMemory() { return Chance(25); }   // what of a path or a file is asked for without a wait
+  bool RenamedMeanwhile() { return Chance(10); }
+  size_t ReadTake(size_t there) { return Some(there); }                 // of one read of a file
 
   // kCrumbs: every receive is one of very few bytes, as if each segment held no more: blocks run out soon. kWhole: all
   // that is there, for a test that counts on what was acknowledged not being "a moment later".

@@ -35,6 +35,9 @@ const Site& Of(FaultSite site) {
     set(FaultSite::kEpollCreate, "epoll_create", {EMFILE, ENFILE, ENOMEM});
     set(FaultSite::kEpollAdd, "epoll_ctl", {ENOMEM, ENOSPC});
     set(FaultSite::kEpollWait, "epoll_wait", {EINTR});
+    set(FaultSite::kOpenFile, "openat2", {EMFILE, ENFILE, ENOMEM, EACCES, EIO});
+    set(FaultSite::kStatFile, "statx", {EIO, ENOMEM});
+    set(FaultSite::kReadFile, "preadv2", {EIO, ENOMEM});
     return all;
   }();
   return sites[static_cast<size_t>(site)];

@@ -16,7 +16,7 @@ struct RingFile final : SimFile {
 }  // namespace
 
 SimKernel::SimKernel(uint64_t seed, core::ManualClock* clock, Mood mood, KernelAge age)
-    : age_(age), choices_(seed, mood == Mood::kCalm), network_(&choices_, clock) {}
+    : age_(age), choices_(seed, mood == Mood::kCalm), network_(&choices_, clock), files_(&choices_, clock) {}
 
 SimKernel::~SimKernel() = default;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SimKernel: a core::Kernel without a kernel: rings over plain memory, sockets that only meet each other.
+// SimKernel: a core::Kernel without a kernel: rings over plain memory, sockets that only meet each other, files in memory.
 //
 // The production Ring and the transport run over it unchanged. Nothing blocks and nothing happens by itself: a ring
 // acts inside RingEnter, bytes move when network() is told to deliver, and time is the test's. What it may decide one
@@ -24,6 +24,7 @@
 #include "tests/sim/choices.h"
 #include "tests/sim/descriptors.h"
 #include "tests/sim/sim_epoll.h"
+#include "tests/sim/sim_files.h"
 #include "tests/sim/sim_network.h"
 #include "tests/sim/sim_peer.h"
 #include "tests/sim/sim_ring.h"
@@ -45,6 +46,8 @@ class SimKernel final : public core::Kernel {
 
   Choices& choices() { return choices_; }
   SimNetwork& network() { return network_; }
+  SimFiles& files() { return files_; }
+  int OpenFolder(std::string_view path);  // of files(), as a root is opened; its descriptor
   DescriptorTable& descriptors() { return descriptors_; }
   SimEpoll* FindEpoll(int fd);  // null when that is none
   SimRing* Find(const io_uring* ring);
@@ -78,6 +81,9 @@ class SimKernel final : public core::Kernel {
   int Send(int fd, const iovec* pieces, unsigned count) override;
   int OutQueue(int fd) override;
   int Duplicate(int fd) override;
+  int OpenAt2(int folder, const char* path, const open_how& how) override;
+  int Stat(int fd, int flags, struct statx* to) override;
+  int ReadAt(int fd, void* to, size_t size, uint64_t offset, int flags) override;
   int EpollCreate() override;
   int EpollControl(int epoll_fd, int operation, int fd, epoll_event* event) override;
   int EpollWait(int epoll_fd, epoll_event* events, int count, core::Nanos timeout) override;
@@ -91,10 +97,10 @@ class SimKernel final : public core::Kernel {
   SimSocket* FindSocket(int fd, int* error);  // null with -EBADF or -ENOTSOCK
   SimEventFd* FindEvent(int fd);
 
-
   const KernelAge age_;
   Choices choices_;
   SimNetwork network_;
+  SimFiles files_;
   DescriptorTable descriptors_;
   std::map<int, std::unique_ptr<SimRing>> rings_;  // by descriptor
   std::vector<std::unique_ptr<SimPeer>> peers_;

@@ -57,6 +57,7 @@ World::World(uint64_t seed, const Options& options)
       kernel_(seed, &clock_, options.mood, options.age),
       jobs_(options.jobs, &kernel_.choices(), &clock_),
       steps_max_(options.steps_max) {
+  kernel_.files().SetInTurn([] { return core::Shard::Current() != nullptr; });
   if (options.decisions != nullptr) kernel_.choices().SetDecisions(options.decisions);
   core::Shard::Options of_shard = options.shard;
   of_shard.clock = &clock_;

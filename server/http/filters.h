@@ -24,9 +24,9 @@
 
 namespace mooring::server::http {
 
-// Gives each request an id, which goes out as X-Request-Id; routes find it by request.HeaderSet(RequestId::kField). An id
-// that came with the request is kept where it is 1 to 128 of A-Z a-z 0-9 . _ -, so that it can be followed through
-// several servers; else it is 128 random bits in hexadecimal.
+// Gives each request an id, which goes out as X-Request-Id; routes find it by request.HeaderSet(RequestId::kField). One
+// that came with the request is kept where it is 1 to 128 of A-Z a-z 0-9 . _ -, so that a request can be followed
+// through several servers; else it is 128 random bits in hexadecimal.
 class RequestId {
  public:
   static constexpr std::string_view kField = "X-Request-Id";

@@ -61,8 +61,8 @@ class Request {
   std::string_view target() const { return target_; }  // as sent
   std::string_view path() const { return path_; }      // as sent, still percent-encoded; "*" for OPTIONS *
   std::string_view query() const { return query_; }    // as sent, behind the '?'
-  // The first value of `name` in the query, decoded as HTML forms encode (+ is a space); none when it is not there. What
-  // is malformed is passed over.
+  // The first value of `name` in the query, decoded as HTML forms encode (+ is a space); none when it is not there.
+  // Malformed ones are passed over.
   std::optional<std::string> Query(std::string_view name) const;
   int minor() const { return minor_; }                 // of HTTP/1.x
   const Fields& fields() const { return fields_; }
@@ -84,8 +84,8 @@ class Request {
   // All of it, kept until the request ends. Fails as ReadBody does; kComplete is success here.
   core::Task<BodyEnd> ReadAll();
 
-  // Goes out with whatever answers this request, as Response::Header; what that leaves out is left out here, and so is a
-  // Content-Type. For filters: a request's id, cookies.
+  // Goes out with whatever answers this request, as Response::Header; what that leaves out is left out here too, and so
+  // is a Content-Type. For filters: a request's id, cookies.
   bool SetHeader(std::string_view name, std::string_view value);  // false: left out
   // What SetHeader was given for that name, first; empty when it was not: a route finds a filter's work here.
   std::string_view HeaderSet(std::string_view name) const;

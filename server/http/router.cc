@@ -57,8 +57,8 @@ struct Filter {  // one of them
 
 }  // namespace
 
-// A tree of segments. All routes of a pattern end at the same node, which is reached by one way only, so a search passes
-// each node at most once; it turns back where a literal segment leads nowhere and {name} might.
+// A tree of segments. All routes of a pattern end at the same node, to which one way leads, so a search passes each node
+// at most once; it turns back where a literal segment leads nowhere and {name} might.
 struct Router::Tree {
   struct Entry {
     Method method;
@@ -167,7 +167,7 @@ Router::Tree::Entries* Router::Tree::Place(Entry* entry) {
       if (node->parameter == nullptr) node->parameter = std::make_unique<Node>();
       node = node->parameter.get();
     } else {
-      if (segment.find_first_of("{}") != std::string_view::npos) refuse("a name is a whole segment; a brace else is %7B, %7D");
+      if (segment.find_first_of("{}") != std::string_view::npos) refuse("a name is a whole segment; else %7B and %7D");
       const std::optional<std::string> plain = PercentDecode(segment);
       if (!plain || plain->find('\0') != std::string::npos) refuse("an escape that no path has");
       std::unique_ptr<Node>& next = node->literals[*plain];
@@ -186,7 +186,7 @@ void Router::Tree::AddEntry(Method method, std::string_view pattern, Action acti
   entry.pattern = pattern;
   entry.filters = filter_count;
   entry.route = {.action = std::move(action), .options = std::move(options)};
-  if (method >= Method::kOther || method == Method::kConnect) Refuse(Name(method), pattern, "a method that no route has");
+  if (method >= Method::kOther || method == Method::kConnect) Refuse(Name(method), pattern, "no route has that method");
   if (!entry.route.action.now && !entry.route.action.later) Refuse(Name(method), pattern, "nothing to run");
   Entries* const place = Place(&entry);
   const Entry*& slot = place->by_method[static_cast<int>(method)];

@@ -8,18 +8,18 @@
 //   router.Get("/files/{path...}", ServeFile);            // the rest of the path, slashes too; last in a pattern
 //
 // A pattern is compared segment by segment, after percent-decoding each; the order of adding does not matter: a literal
-// segment goes before {name}, that before {name...}, from left to right, of what has the method. HEAD finds what GET has,
-// without its body. A path that has routes, but none for the method, is answered 405 with Allow; OPTIONS where no route
-// has it, 204 with Allow; else 404, or the fallback.
+// segment goes before {name}, that before {name...}, from left to right, of what has the method. HEAD finds what GET
+// has, without its body. A path that has routes, but none for the method, is answered 405 with Allow; OPTIONS where no
+// route has it, 204 with Allow; else 404, or the fallback.
 //
-// {name} is a whole segment of at least one byte, which may be an encoded slash; {name...} may be nothing. Slashes count:
-// "/a/" is not "/a", "/a//b" not "/a/b"; "." and ".." are segments like others. An escape that is malformed, or stands
-// for NUL, makes the path one that no route has.
+// {name} is a whole segment of at least one byte, which may be an encoded slash; {name...} may be nothing. Slashes
+// count: "/a/" is not "/a", "/a//b" not "/a/b"; "." and ".." are segments like others. An escape that is malformed, or
+// stands for NUL, makes the path one that no route has.
 //
 // Threads:  made by one; copied for each shard (routes' callables too), a copy is one shard's.
 // Owns:     the callables, for as long as any request may run them: a lambda that is a coroutine may capture.
-// Limits:   Request::kParametersMax names in a pattern. Looking up costs the path's length, not the number of routes, and
-//           allocates only for a path with escapes.
+// Limits:   Request::kParametersMax names in a pattern. Looking up costs the path's length, not the number of routes;
+//           only a path with escapes costs an allocation.
 #ifndef MOORING_SERVER_HTTP_ROUTER_H_
 #define MOORING_SERVER_HTTP_ROUTER_H_
 
@@ -91,8 +91,8 @@ class Router {
   Router& operator=(Router) noexcept;
   ~Router();
 
-  // Adds a route. REQUIRES: a pattern that begins with '/', no two routes with the same method and pattern, whatever their
-  // names are called; ends the process with a line that says what is wrong else, because it is a mistake in the program.
+  // Adds a route. REQUIRES: a pattern that begins with '/', no two routes with the same method and pattern, whatever
+  // their names are called; ends the process with a line that says what is wrong else: it is a mistake in the program.
   template <class F>
   Router& Add(Method method, std::string_view pattern, F handler, RouteOptions options = {}) {
     return AddAction(method, pattern, ActionOf(std::move(handler)), std::move(options));
@@ -140,7 +140,8 @@ class Router {
   // The service's. Fills in the request's parameters. A route that is found lives as long as the router.
   struct Found {
     const Route* route = nullptr;
-    std::string allow = {};  // where there is none, but another method has one: the value of Allow; of "*": all that any has
+    // The value of Allow, where there is none but another method has one; for "*": of all methods that any route has.
+    std::string allow = {};
   };
   Found Find(Request& request) const;
 

@@ -19,7 +19,8 @@ Router With(int64_t routes) {
   Router router;
   router.Get("/hello/{name}", [] { return Response::Text("hello\n"); });
   for (int64_t i = 1; i < routes; ++i) {
-    router.Get("/resource" + std::to_string(i) + (i % 2 == 0 ? "/{id}" : "/list"), [] { return Response::Text("x\n"); });
+    const char* const below = i % 2 == 0 ? "/{id}" : "/list";
+    router.Get("/resource" + std::to_string(i) + below, [] { return Response::Text("x\n"); });
   }
   return router;
 }

@@ -40,11 +40,11 @@ TEST(RequestId, KeepsASaneOne) {
 
 TEST(RequestId, MakesOneOf128BitsWhereThereIsNoneOrNoSaneOne) {
   RequestId filter;
-  const RequestId original{};
-  RequestId copy = original, second_copy = original;
-  std::set<std::string> seen;
+  std::set<std::string> seen = {IdOf(&filter, std::nullopt)};
+  RequestId copy = filter, second_copy = filter;
   const std::vector<std::optional<std::string>> insane = {
-      std::nullopt, "", std::string(129, 'x'), "a b", "a\"b", "a/b", "<script>", "a\r\nb: c", "a\tb", "\xc3\xa9", "a\0b"s, "a,b", "a:b"};
+      std::nullopt, "",           std::string(129, 'x'), "a b",      "a\"b", "a/b", "<script>",
+      "a\r\nb: c",  "a\tb",       "\xc3\xa9",            "a\0b"s,    "a,b",  "a:b"};
   for (int round = 0; round < 10; ++round) {
     for (const auto& id : insane) {
       for (RequestId* each : {&filter, &copy, &second_copy}) {
@@ -94,10 +94,9 @@ TEST_F(BasicAuthTest, LetsInWhoIsKnown) {
 TEST_F(BasicAuthTest, ChallengesEverybodyElse) {
   EXPECT_EQ(Enters({}), "");
   for (const char* value :
-       {"", "Basic", "Basic ", "Basic YWRhOmE6Yw==" /* ada:a:c */, "Basic YWRh" /* ada */, "Basic Og==" /* : */, "Basic !!!!",
-        "Basic YWRhOmE6Yg", "BasicYWRhOmE6Yg==", "Bearer YWRhOmE6Yg==", "Basic YWRhOmE6Yg== x", "YWRhOmE6Yg==",
+       {"", "Basic", "Basic ", "Basic YWRhOmE6Yw==" /* ada:a:c */, "Basic YWRh" /* ada */, "Basic Og==" /* : */,
+        "Basic !!!!", "BasicYWRhOmE6Yg==", "Bearer YWRhOmE6Yg==", "Basic YWRhOmE6Yg== x", "YWRhOmE6Yg==",
         "Basic YWRhCTphOmI=" /* ada\t:a:b */, "Basic YWRhOmE6YgA=" /* ada:a:b\0 */}) {
-    if (value == std::string("Basic YWRhOmE6Yg")) continue;  // without its padding: the same bytes
     EXPECT_EQ(Enters({value}), "") << value;
   }
   EXPECT_EQ(Enters({"Basic YWRhOmE6Yg==", "Basic YWRhOmE6Yg=="}), "") << "which of them counts nobody knows";

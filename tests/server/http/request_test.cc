@@ -13,13 +13,14 @@ namespace {
 using namespace std::string_literals;
 
 TEST(Request, QueryIsDecodedAsFormsAre) {
-  RequestBuilder built(Method::kGet, "/x?name=ada+l%2Bx&empty=&bare&n%61%20me=7&a=b=c&&=nameless");
+  RequestBuilder built(Method::kGet, "/x?name=ada+l%2Bx&empty=&bare&n%61%20me=7&two+words=8&a=b=c&&=nameless");
   const Request& request = built.request();
   EXPECT_EQ(request.path(), "/x");
   EXPECT_EQ(request.Query("name"), "ada l+x");
   EXPECT_EQ(request.Query("empty"), "");
   EXPECT_EQ(request.Query("bare"), "");
   EXPECT_EQ(request.Query("na me"), "7");
+  EXPECT_EQ(request.Query("two words"), "8");
   EXPECT_EQ(request.Query("a"), "b=c");
   EXPECT_EQ(request.Query(""), "nameless");
   EXPECT_EQ(request.Query("missing"), std::nullopt);

@@ -51,9 +51,9 @@ TEST(Response, EveryRegisteredStatusHasItsName) {
     if (ReasonOf(status) != "Unknown") named += std::to_string(status) + " ";
   }
   EXPECT_EQ(named,
-            "100 101 102 103 200 201 202 203 204 205 206 207 208 226 300 301 302 303 304 305 307 308 400 401 402 403 404 "
-            "405 406 407 408 409 410 411 412 413 414 415 416 417 421 422 423 424 425 426 428 429 431 451 500 501 502 503 "
-            "504 505 506 507 508 510 511 ");
+            "100 101 102 103 200 201 202 203 204 205 206 207 208 226 300 301 302 303 304 305 307 308 "
+            "400 401 402 403 404 405 406 407 408 409 410 411 412 413 414 415 416 417 421 422 423 424 425 426 428 429 431 "
+            "451 500 501 502 503 504 505 506 507 508 510 511 ");
   EXPECT_EQ(ReasonOf(200), "OK");
   EXPECT_EQ(ReasonOf(413), "Content Too Large");
   EXPECT_EQ(ReasonOf(431), "Request Header Fields Too Large");
@@ -108,7 +108,8 @@ TEST(Response, FieldsThatWouldBreakTheHeadAreLeftOut) {
     const std::string value = "a"s + static_cast<char>(byte) + "b";
     const bool fits = byte == '\t' || (byte >= 32 && byte != 127);
     EXPECT_EQ(response.AddHeader("X", value), fits) << byte;
-    const bool token = byte < 128 && (std::isalnum(byte) || "!#$%&'*+-.^_`|~"s.find(static_cast<char>(byte)) != std::string::npos);
+    const bool mark = "!#$%&'*+-.^_`|~"s.find(static_cast<char>(byte)) != std::string::npos;
+    const bool token = mark || (byte < 128 && std::isalnum(byte));
     EXPECT_EQ(response.AddHeader(value, "v"), token) << byte;
   }
   EXPECT_FALSE(response.AddHeader("", "v"));
@@ -120,7 +121,8 @@ TEST(Response, FieldsThatWouldBreakTheHeadAreLeftOut) {
 
 TEST(Response, FieldsOfTheServerAreLeftOutInAnyCase) {
   Response response;
-  for (const char* name : {"Date", "server", "CONTENT-LENGTH", "Transfer-encoding", "connection", "Keep-Alive", "uPGRADE"}) {
+  for (const char* name :
+       {"Date", "server", "CONTENT-LENGTH", "Transfer-encoding", "connection", "Keep-Alive", "uPGRADE"}) {
     EXPECT_FALSE(response.AddHeader(name, "x")) << name;
   }
   EXPECT_EQ(response.header_lines(), "");

@@ -56,7 +56,7 @@ TEST(Router, ComparesSegmentBySegment) {
   EXPECT_EQ(Get(router, "/a"), "a");
   EXPECT_EQ(Get(router, "/a/"), "a/");
   EXPECT_EQ(Get(router, "/a/b"), "ab");
-  for (const char* target : {"//", "/b", "/a//", "/a//b", "/a/b/", "/a/b/c", "//a", "/A", "/a/.", "/a/../a", "/ab", ""}) {
+  for (const char* target : {"//", "/b", "/a//", "/a//b", "/a/b/", "/a/b/c", "//a", "/A", "/a/.", "/a/../a", ""}) {
     EXPECT_EQ(Get(router, target), " ") << target;
   }
   EXPECT_EQ(Get(Router(), "/"), " ");
@@ -92,7 +92,8 @@ TEST(Router, RestMatchesEverythingAlsoNothing) {
 }
 
 TEST(Router, LiteralGoesBeforeNameBeforeRestInAnyOrderOfAdding) {
-  const std::vector<std::string> patterns = {"/a/b/c", "/a/{x}/c", "/a/{x...}", "/{x}/b/d", "/{x}/{y}/c", "/{x...}", "/a/b/{x}"};
+  const std::vector<std::string> patterns = {"/a/b/c",     "/a/{x}/c", "/a/{x...}", "/{x}/b/d",
+                                             "/{x}/{y}/c", "/{x...}",  "/a/b/{x}"};
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"/a/b/c", "/a/b/c"},   {"/a/q/c", "/a/{x}/c"}, {"/a/b/q", "/a/b/{x}"}, {"/a/q/d", "/a/{x...}"},
       {"/q/b/d", "/{x}/b/d"}, {"/q/b/c", "/{x}/{y}/c"}, {"/q/b/q", "/{x...}"}, {"/a/b/d", "/a/b/{x}"},
@@ -145,7 +146,8 @@ TEST(Router, ComparesDecodedSegments) {
 
 TEST(Router, EncodedSlashStaysInItsSegment) {
   Router router;
-  router.Get("/a/{x}", Says("one")).Get("/a/{x}/{y}", Says("two")).Get("/b%2Fc", Says("literal")).Get("/b/c", Says("two segments"));
+  router.Get("/a/{x}", Says("one")).Get("/a/{x}/{y}", Says("two")).Get("/b%2Fc", Says("literal"));
+  router.Get("/b/c", Says("two segments"));
   router.Get("/files/{path...}", Says("files"));
   EXPECT_EQ(Get(router, "/a/1%2F2"), "one");
   EXPECT_EQ(Param(router, "/a/1%2F2", "x"), "1/2");
@@ -239,10 +241,13 @@ TEST(Router, EveryNameOfALongPatternIsThere) {
   EXPECT_EQ(built.request().Param("a"), "1");
   EXPECT_EQ(built.request().Param("g"), "7");
   EXPECT_EQ(built.request().Param("h"), "8/9");
-  router.Find(RequestBuilder(Method::kGet, "/1").request());
-  RequestBuilder again(Method::kGet, "/1");
-  router.Find(again.request());
-  EXPECT_EQ(again.request().Param("a"), "") << "what was passed by on the way to nothing";
+  router.Get("/x/{a}", Says("x"));
+  RequestBuilder again(Method::kGet, "/x/1");
+  EXPECT_EQ(Answer(router, again.request()), "x");
+  EXPECT_EQ(again.request().Param("a"), "1");
+  EXPECT_EQ(again.request().Param("b"), "");
+  EXPECT_EQ(Answer(Router(), again.request()), " ");
+  EXPECT_EQ(again.request().Param("a"), "") << "of a route that it was not";
 }
 
 TEST(RouterDeathTest, MistakesOfTheProgramEndItWithALine) {
@@ -267,8 +272,8 @@ TEST(RouterDeathTest, MistakesOfTheProgramEndItWithALine) {
   EXPECT_DEATH(add("/%zz"), "an escape that no path has");
   EXPECT_DEATH(add("/%00"), "an escape that no path has");
   EXPECT_DEATH(add("/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}"), "too many names");
-  EXPECT_DEATH(Router().Add(Method::kOther, "/a", Says("")), "a method that no route has");
-  EXPECT_DEATH(Router().Add(Method::kConnect, "/a", Says("")), "a method that no route has");
+  EXPECT_DEATH(Router().Add(Method::kOther, "/a", Says("")), "no route has that method");
+  EXPECT_DEATH(Router().Add(Method::kConnect, "/a", Says("")), "no route has that method");
   EXPECT_DEATH(Router().Get("/a", Action{}), "nothing to run");
   EXPECT_DEATH(Router().Fallback(Action{}), "nothing to run");
   EXPECT_DEATH(Router().Fallback(Says("")).Fallback(Says("")), "there is a fallback");
@@ -556,8 +561,10 @@ TEST_F(RouterFilters, CopiesAreIndependentAndOutliveWhatTheyWereMadeOf) {
       Response response = co_await next(request);
       co_return Response::Text(request.note + std::string(response.body()));
     });
-    first->Get("/x", [counted = Counted(&live)]() mutable { return Response::Text("/" + std::to_string(++counted.calls)); });
-    first->Fallback([counted = Counted(&live)]() mutable { return Response::Text("f" + std::to_string(++counted.calls)); });
+    const auto counts = [](std::string name, Counted counted) {
+      return [name, counted]() mutable { return Response::Text(name + std::to_string(++counted.calls)); };
+    };
+    first->Get("/x", counts("/", Counted(&live))).Fallback(counts("f", Counted(&live)));
     const int of_one = live;
     EXPECT_EQ(of_one, 4) << "one copy of each callable";
     EXPECT_EQ(Serve(*first, "/x"), "1/1");

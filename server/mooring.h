@@ -38,6 +38,13 @@
 #include "net/read_result.h"
 #include "net/resolve.h"
 #include "net/service_options.h"
+#include "server/http/body_writer.h"
+#include "server/http/filters.h"
+#include "server/http/http_service.h"
+#include "server/http/method.h"
+#include "server/http/request.h"
+#include "server/http/response.h"
+#include "server/http/router.h"
 #include "server/server.h"
 #include "server/version.h"
 
@@ -57,6 +64,24 @@ using net::SlowPolicy;
 using server::About;
 using server::ListenOptions;
 using server::Server;
+
+// HTTP.
+using server::http::Action;
+using server::http::BasicAuth;
+using server::http::BodyEnd;
+using server::http::BodyPiece;
+using server::http::BodyWriter;
+using server::http::ConcurrencyLimit;
+using server::http::Http;
+using server::http::HttpOptions;
+using server::http::Method;
+using server::http::Next;
+using server::http::Request;
+using server::http::RequestId;
+using server::http::Response;
+using server::http::RouteOptions;
+using server::http::Router;
+using server::http::SameSecret;
 
 // Connections to somewhere else.
 using net::Address;

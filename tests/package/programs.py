@@ -19,6 +19,8 @@ SAID = {
     "line": (b"hello\n", b"OK\n"),
     "echo": (b"hello\n", b"hello\n"),
     "chat": (b"ada\n/join lobby\nhello\n", b"* you are in lobby\nada: hello\n"),
+    "hello_http": (b"GET /hello/ada HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
+    "events": (b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
     "kv": (b"*3\r\n$3\r\nset\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\n", b"+OK\r\n$5\r\nhello\r\n"),
     "proxy": (b"hello\n", b"OK\n"),  # of the line example behind it
     "notes": (b"hello\n", b"ERR "),  # nobody is at home there; with a database: tests/examples

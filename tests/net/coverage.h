@@ -69,8 +69,11 @@ enum class Where : uint8_t { kSomewhere, kEverywhere, kRings, kModern, kEpoll };
   X(kFaultReceive, "fault_receive", kEverywhere)                  \
   X(kFaultSend, "fault_send", kEverywhere)                        \
   X(kFaultConnect, "fault_connect", kSomewhere)                   \
+  X(kFaultPeerName, "fault_peer_name", kEverywhere)               \
   X(kFaultEpollAdd, "fault_epoll_add", kEpoll)                    \
   X(kFaultEpollWait, "fault_epoll_wait", kEpoll)                  \
+  X(kPeersNamed, "peers_named", kEverywhere)                      \
+  X(kPeersNameless, "peers_nameless", kEverywhere)                \
   X(kTalked, "answers_beside_a_flood", kEverywhere)               \
   X(kExactPeers, "exact_peers", kEverywhere)                      \
   X(kPrefixPeers, "prefix_peers", kEverywhere)                    \

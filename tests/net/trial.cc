@@ -28,6 +28,7 @@ constexpr std::pair<Covered, sim::FaultSite> kFaults[] = {
     {Covered::kFaultFilter, sim::FaultSite::kFilter},     {Covered::kFaultAccept, sim::FaultSite::kAccept},
     {Covered::kFaultInstall, sim::FaultSite::kInstall},   {Covered::kFaultReceive, sim::FaultSite::kReceive},
     {Covered::kFaultSend, sim::FaultSite::kSend},         {Covered::kFaultConnect, sim::FaultSite::kConnect},
+    {Covered::kFaultPeerName, sim::FaultSite::kPeerName},
     {Covered::kFaultEpollAdd, sim::FaultSite::kEpollAdd}, {Covered::kFaultEpollWait, sim::FaultSite::kEpollWait},
 };
 
@@ -102,11 +103,13 @@ void Trial::SetUp() {
     shards_.push_back(&server_->shard(i));
     shards_.back()->locals().Emplace<AcrossBook>();
   }
+  names_ = std::make_unique<PeerNames>(server_.get(), &findings_);
   Invariants::Bounds bounds;
   bounds.slots = plan_.slots;
   bounds.credit = plan_.credit;
   for (const TrialPlan::Service& each : plan_.services) {
     const ServiceFactory service = FactoryOf(each.service, &shards_);
+    names_->AddListener(each.options.track_peers, each.at_path);
     at_.push_back(each.at_path ? server_->ListenUnix(service, each.options) : server_->Listen(service, each.options));
     // What a service writes without waiting for room may reach the hard cap; the others stop at the high watermark.
     const bool waits = each.service != TrialService::kKeeper && each.service != TrialService::kMailer &&
@@ -141,6 +144,7 @@ bool Trial::Step() {
   if (!server_->world.Step()) return false;
   ++coverage_.steps;
   invariants_->Check(server_->world.moved());
+  if (const int moved = server_->world.moved(); moved >= 0) names_->Check(static_cast<size_t>(moved));
   if (plan_.flood && scripted_) Watch();
   if (!hoard_.empty()) Hoard(hoarder_);  // also those that came back
   return findings_.none();
@@ -201,6 +205,7 @@ void Trial::Open() {
   setting.may_exceed = plan_.end == TrialPlan::End::kFinish && !plan_.flood;
   peers_.emplace_back(server_->Connect(at_[service]), setting, now_ms());
   PeerModel& peer = peers_.back();
+  names_->Dialled(service, *peer.peer());
   if (plan_.end != TrialPlan::End::kFinish || setting.service == TrialService::kPusher) peer.peer()->CloseOnEof();
   if (plan_.frames != 0 || plan_.slab != 0 || plan_.aborts) peer.MayEndEarly();
   if (plan_.closes_slow && setting.service == TrialService::kMember) peer.MayEndEarly();
@@ -446,6 +451,8 @@ std::string Trial::DescribeServer() const {
 }
 
 void Trial::Cover() {
+  Met(Covered::kPeersNamed, names_->named());
+  Met(Covered::kPeersNameless, names_->nameless());
   const auto transport = [&](Covered what, std::string_view name) { Met(what, server_->TransportCountOr0(name)); };
   transport(Covered::kSubmissionFull, "ring_sq_full");
   transport(Covered::kCompletionOverflow, "ring_cq_overflow");

@@ -25,6 +25,7 @@
 #include "tests/net/mail_storm.h"
 #include "tests/net/outbound.h"
 #include "tests/net/peer_model.h"
+#include "tests/net/peer_names.h"
 #include "tests/net/sim_server.h"
 #include "tests/net/trial_plan.h"
 #include "tests/sim/fault_plan.h"
@@ -84,6 +85,7 @@ class Trial {
   std::unique_ptr<SimServer> server_;
   std::optional<sim::FaultPlan> faults_;  // of the server's kernel
   std::unique_ptr<Invariants> invariants_;
+  std::unique_ptr<PeerNames> names_;
   std::unique_ptr<MailStorm> mail_;
   std::unique_ptr<Broadcasts> broadcasts_;
   std::unique_ptr<Outbound> outbound_;

@@ -29,6 +29,7 @@ ServiceOptions DrawOptions(Dice& dice, bool deadlines) {
     options.queue_high_bytes = static_cast<uint32_t>(dice.Between(2, 8000));
     options.queue_low_bytes = options.queue_high_bytes / static_cast<uint32_t>(dice.Between(1, 8));
   }
+  options.track_peers = dice.Chance(35);
   return options;
 }
 
@@ -136,7 +137,7 @@ std::string TrialPlan::ToString() const {
   for (const Service& each : services) {
     absl::StrAppend(&out, " ", net::Name(each.service), each.at_path ? "@path(" : "(", each.options.queue_high_bytes, "/",
                     each.options.queue_low_bytes, "B idle ", each.options.idle_timeout_s, "s stall ",
-                    each.options.write_stall_s, "s)");
+                    each.options.write_stall_s, each.options.track_peers ? "s named)" : "s)");
   }
   absl::StrAppend(&out, ", peers ", peers, ", steps ", steps, ", slots ", slots, ", slab ", slab, ", credit ", credit,
                   ", backlog ", backlog, ", sq ", sq_entries, ", cq ", cq_entries, ", mailbox ", mailbox);

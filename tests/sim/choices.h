@@ -29,6 +29,7 @@ enum class FaultSite : uint8_t {
   kReceive,
   kSend,
   kConnect,
+  kPeerName,
   kDuplicate,
   kEventFd,
   kEpollCreate,

@@ -30,6 +30,7 @@ const Site& Of(FaultSite site) {
     set(FaultSite::kReceive, "receive", {ECONNRESET, ETIMEDOUT, ENOMEM});
     set(FaultSite::kSend, "send", {ECONNRESET, EPIPE, ETIMEDOUT, ENOMEM, ENOBUFS});
     set(FaultSite::kConnect, "connect", {EADDRNOTAVAIL, ENETUNREACH, ENOMEM});
+    set(FaultSite::kPeerName, "SO_PEERNAME", {ENOBUFS, ENOTCONN});
     set(FaultSite::kDuplicate, "F_DUPFD", {EMFILE});
     set(FaultSite::kEventFd, "eventfd", {EMFILE, ENFILE, ENOMEM});
     set(FaultSite::kEpollCreate, "epoll_create", {EMFILE, ENFILE, ENOMEM});
@@ -48,7 +49,7 @@ const Site& Of(FaultSite site) {
 FaultPlan::Rates FaultPlan::Running() {
   return {{FaultSite::kRingEnter, 30}, {FaultSite::kSocket, 100}, {FaultSite::kFilter, 200},  {FaultSite::kAccept, 100},
           {FaultSite::kInstall, 200},  {FaultSite::kReceive, 10}, {FaultSite::kSend, 10},     {FaultSite::kConnect, 100},
-          {FaultSite::kEpollAdd, 50},  {FaultSite::kEpollWait, 50}};
+          {FaultSite::kPeerName, 50},  {FaultSite::kEpollAdd, 50}, {FaultSite::kEpollWait, 50}};
 }
 
 FaultPlan::Rates FaultPlan::Harmless() {

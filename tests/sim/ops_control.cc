@@ -157,6 +157,7 @@ SimRing::Outcome SimRing::Command(Request* request) {
   const auto level = static_cast<int>(sqe.addr & 0xffffffff);
   const auto name = static_cast<int>(sqe.addr >> 32);
   if (level != SOL_SOCKET || name != SO_PEERNAME) choices_->Fail("getsockopt %d/%d is not simulated", level, name);
+  if (const int fault = choices_->Fault(FaultSite::kPeerName, socket); fault != 0) return Done(-fault);
   // sk_getsockopt(): a name shorter than the room is EINVAL, a longer one is cut off.
   if (socket->remote().family == AF_UNSPEC) return Done(-ENOTCONN);
   sockaddr_storage peer;

@@ -134,6 +134,7 @@ int SimKernel::Peer(int fd, sockaddr* address, socklen_t* size) {
   const bool has_peer = socket->is_unix() ? socket->remote().family != AF_UNSPEC
                                           : socket->state() == SimSocket::State::kConnected;
   if (!has_peer) return -ENOTCONN;
+  if (const int fault = choices_.Fault(FaultSite::kPeerName, socket); fault != 0) return -fault;
   return CopyAddress(socket->remote(), socket->family(), address, size);
 }
 

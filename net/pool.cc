@@ -90,8 +90,12 @@ class Pool::Room {
   bool filled_ = false;
 };
 
-core::Task<Borrowed> Pool::Borrow(core::Nanos deadline) {
-  if (Borrowed now = TryBorrow()) co_return now;
+core::Task<Borrowed> Pool::Borrow(core::Nanos deadline, Take take) {
+  if (take == Take::kAny) {
+    if (Borrowed now = TryBorrow()) co_return now;
+  } else if (taken_ >= options_.connections_max && !idle_.empty()) {
+    CloseOneIdle();
+  }
   core::Shard* const shard = core::Shard::Current();
   const int64_t deadline_ms = deadline == 0 ? 0 : shard->DeadlineMs(deadline);
   if (taken_ < options_.connections_max) {
@@ -198,6 +202,12 @@ bool Pool::GiveBack(Connection* conn) {
   return true;
 }
 
+void Pool::CloseServed(Connection* conn) {
+  counters_.Add(PoolCount::kClosedServed);
+  Engine::Current()->LetGo(*conn);
+  RoomLeft();
+}
+
 void Pool::Discard(Connection* conn) {
   counters_.Add(PoolCount::kClosedUnreturned);
   Engine* engine = Engine::Current();
@@ -247,15 +257,18 @@ void Pool::ArmOldest() {
 void Pool::CloseOld() {
   const int64_t now_ms = core::Shard::Current()->now_ms();
   const int64_t age_ms = (options_.idle_max_age + core::kNanosPerMs - 1) / core::kNanosPerMs;
-  while (!idle_.empty() && idle_.back().since_ms + age_ms <= now_ms) {
-    Idle& idle = idle_.back();
-    Connection* conn = idle.conn;
-    Leave(&idle);
-    counters_.Add(PoolCount::kClosedOld);
-    conn->Close();
-    RoomLeft();
-  }
+  while (!idle_.empty() && idle_.back().since_ms + age_ms <= now_ms) CloseOneIdle();
   ArmOldest();
+}
+
+// The one that has been idle for longest.
+void Pool::CloseOneIdle() {
+  Idle& idle = idle_.back();
+  Connection* conn = idle.conn;
+  Leave(&idle);
+  counters_.Add(PoolCount::kClosedOld);
+  conn->Close();
+  RoomLeft();
 }
 
 void Pool::Idle::OnData(Connection& conn, alloc::Lease) {
@@ -292,6 +305,10 @@ void Pool::Idle::OnClose(Connection&, CloseCause cause) {
 
 Borrowed::~Borrowed() {
   if (conn_ != nullptr) pool_->Discard(conn_);
+}
+
+void Borrowed::Close() {
+  if (conn_ != nullptr) pool_->CloseServed(std::exchange(conn_, nullptr));
 }
 
 bool Borrowed::Return() { return conn_ != nullptr && pool_->GiveBack(std::exchange(conn_, nullptr)); }

@@ -60,6 +60,7 @@ enum class PoolCount : uint8_t {
   kConnectFailed,
   kClosedUnreturned,  // the borrower went without Return
   kClosedUnclean,     // at Return: unread bytes, much that is not sent, or it had ended
+  kClosedServed,      // by Borrowed::Close
   kClosedByPeer,      // while idle: EOF, reset
   kClosedUnasked,     // while idle: the peer said something
   kClosedOld,         // idle for idle_max_age
@@ -106,6 +107,8 @@ class [[nodiscard]] Borrowed {
   // The exchange is complete; views of its reads end. True when the pool keeps it; false when it had to be closed: it
   // has ended, it has bytes that nobody has read, much that is not sent, or the server drains.
   bool Return();
+  // The exchange is complete, and it was the connection's last one, because both sides agreed so: closed with a good end.
+  void Close();
 
   BorrowFailure failure() const { return failure_; }
   // Why there is none and what to do about it, in a line.
@@ -129,8 +132,10 @@ class Pool {
   ~Pool();
   Pool(const Pool&) = delete;
 
+  // Who has just found out that idle ones were stale takes none of them: a new one goes in an idle one's place.
+  enum class Take : uint8_t { kAny, kNotIdle };
   // `deadline` from now, for waiting and connecting together; 0 is none but connect's own.
-  core::Task<Borrowed> Borrow(core::Nanos deadline = 10 * core::kNanosPerSecond);
+  core::Task<Borrowed> Borrow(core::Nanos deadline = 10 * core::kNanosPerSecond, Take take = Take::kAny);
   // An idle one now, or none.
   Borrowed TryBorrow();
 
@@ -161,12 +166,14 @@ class Pool {
 
   static bool Clean(const Connection& conn);
   bool GiveBack(Connection* conn);
+  void CloseServed(Connection* conn);
   void Discard(Connection* conn);
   Connection* TakeIdle();
   void Leave(Idle* idle);  // the list; its connection is nobody's
   void RoomLeft();
   void ArmOldest();
   void CloseOld();
+  void CloseOneIdle();
 
   const PoolOptions options_;
   uint32_t taken_ = 0;    // of connections_max

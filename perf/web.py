@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the HTTP rows of perf/paired need beside a server and a load: files to serve, nginx's configuration, wrk's words,
+and a look at the answer before it is measured."""
+import http.client
+import json
+import os
+import shlex
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+HELLO = b"Hello, world!"
+FILES = {"1k.bin": 1 << 10, "1m.bin": 1 << 20, "16m.bin": 16 << 20}
+ON_DISK = "/var/tmp"  # /tmp may be a tmpfs, whose files cannot be read without a wait
+
+
+class Folder:
+    """The files that both servers serve. Gone with the object's Close()."""
+    def __init__(self):
+        self.place = tempfile.TemporaryDirectory(prefix="mooring-web-", dir=ON_DISK)
+        self.path = self.place.name
+        os.chmod(self.path, 0o755)
+        for name, size in FILES.items():
+            with open(os.path.join(self.path, name), "wb") as f:
+                f.write(os.urandom(size))
+
+    def Close(self):
+        self.place.cleanup()
+
+    def Body(self, path):
+        if path == "/":
+            return HELLO
+        with open(os.path.join(self.path, path.lstrip("/")), "rb") as f:
+            return f.read()
+
+
+def Configure(name, home, places):
+    """Writes a peer's configuration into its home; the peer's command names it."""
+    with open(os.path.join(HERE, "peers", name)) as f:
+        text = f.read()
+    for place, value in places.items():
+        text = text.replace(f"@{place}@", str(value))
+    with open(os.path.join(home, name), "w") as f:
+        f.write(text)
+
+
+def Check(name, port, path, folder):
+    """A wrong answer is never measured. Asks twice: the second one comes from the cache, if there is any."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for _ in range(2):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        if answer.status != 200 or answer.read() != folder.Body(path) or answer.will_close:
+            raise SystemExit(f"paired: {name} answers {path} with something else")
+    connection.close()
+
+
+class Wrk:
+    """`wrk -c N [-P DEPTH] PATH`: one thread, whole seconds; -P is ours."""
+    counts_all = True  # from the first connection's on, so all CPU time belongs to what it counts
+
+    def __init__(self, load, port, options):
+        *arguments, self.path = shlex.split(load)[1:]
+        depth = "1"
+        if "-P" in arguments:
+            at = arguments.index("-P")
+            depth = arguments[at + 1]
+            del arguments[at:at + 2]
+        self.command = ["wrk", "-t1", *arguments, f"-d{max(1, round(options.seconds))}s", "--timeout=10s",
+                        "-s", os.path.join(HERE, "peers", "wrk.lua"), f"http://127.0.0.1:{port}{self.path}", "--", depth]
+
+    def Result(self, said):
+        result = json.loads(said.splitlines()[-1])
+        seconds = result["us"] / 1e6
+        return result["requests"] / seconds, result["p99_us"], result["status"] + result["socket"], seconds

@@ -50,7 +50,7 @@ def Check(name, port, path, folder):
         connection.request("GET", path)
         answer = connection.getresponse()
         if answer.status != 200 or answer.read() != folder.Body(path) or answer.will_close:
-            raise SystemExit(f"paired: {name} answers {path} with something else")
+            raise SystemExit(f"{name} answers {path} with something else")
     connection.close()
 
 

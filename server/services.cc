@@ -7,6 +7,7 @@
 #include "server/echo.h"
 #include "server/line.h"
 #include "server/version.h"
+#include "server/web_service.h"
 
 namespace mooring::server {
 namespace {
@@ -32,8 +33,9 @@ Program Mooringd() {
                    .summary = "answers each line of at most 8192 bytes with OK",
                    .try_it = kHello,
                    .options = {.idle_timeout_s = kLineIdleSeconds},
-                   .make = [] { return std::make_unique<net::TaskService>(Line); }}},
-      .default_listen = "echo=127.0.0.1:7000,line=127.0.0.1:7001",
+                   .make = [] { return std::make_unique<net::TaskService>(Line); }},
+                  WebService()},
+      .default_listen = "echo=127.0.0.1:7000,line=127.0.0.1:7001,http=127.0.0.1:8080",
   };
 }
 

@@ -48,8 +48,8 @@ std::string_view AuthorityOf(std::string_view target) {
   return rest.substr(0, rest.find_first_of("/?"));
 }
 
-// `name` is a token of as many bytes as `lower` has; in a token the bit of 0x20 tells the cases of letters apart, and no
-// other two bytes of it differ by that bit alone where one is a lower-case letter or '-'.
+// `name` is a token of as many bytes as `lower` has; in a token the bit of 0x20 tells the cases of letters apart, and
+// no other two bytes of it differ by that bit alone where one is a lower-case letter or '-'.
 template <size_t size>
 bool SameName(std::string_view name, const char (&lower)[size]) {
   using Word = std::conditional_t<(size - 1 >= 8), uint64_t, uint32_t>;

@@ -440,11 +440,15 @@ void Chunks(Table& t) {
   t.Accept("chunk_extension", Chunked("1;a=b\r\nx\r\n1;c;d\r\ny\r\n0;e\r\n\r\n"), head + "xy");
   t.Accept("chunk_extension_quoted", Chunked("1;a=\"b;c\"\r\nx\r\n0\r\n\r\n"), head + "x");
   t.Accept("chunk_extension_at_the_limit", Chunked("1;" + std::string(255, 'a') + "\r\nx\r\n0\r\n\r\n"), head + "x");
+  t.Accept("chunk_extension_at_the_limit_twice",
+           Chunked("1;" + std::string(255, 'a') + "\r\nx\r\n1;" + std::string(255, 'a') + "\r\ny\r\n0\r\n\r\n"),
+           head + "xy");
   t.Accept("trailers", Chunked("1\r\nx\r\n0\r\nA: b\r\nC:\r\n\r\n"), head + "x");
   t.Accept("trailer_content_length", Chunked("0\r\nContent-Length: 5\r\n\r\nhello"), head);
   t.Accept("trailer_host", Chunked("0\r\nHost: b\r\n\r\n"), head);
   t.Accept("chunks_at_the_limit", Chunked("4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n"), head + "abcdefgh", {.body_bytes = 8});
-  t.Accept("trailers_at_the_limit", Chunked("0\r\nA: bcdef\r\n\r\n"), head, {.fields_bytes = 48});
+  t.Accept("trailers_at_the_limit", Chunked("0\r\nA: " + std::string(33, 'x') + "\r\n\r\n"), head,
+           {.fields_bytes = 38});
   t.Refuse("chunks_over_the_limit", Chunked("4\r\nabcd\r\n5\r\nefghi\r\n0\r\n\r\n"), Refusal::kBodyTooLarge, 413,
            kPasses, {.body_bytes = 8});
   t.Refuse("chunk_over_the_limit", Chunked("9\r\n"), Refusal::kBodyTooLarge, 413, kPasses, {.body_bytes = 8});
@@ -503,8 +507,9 @@ void Chunks(Table& t) {
   t.Refuse("trailer_without_a_name", Chunked("0\r\n: b\r\n\r\n"), Refusal::kFieldName, 400, kPasses);
   t.Refuse("trailer_is_a_request", Chunked("0\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), Refusal::kSpaceBeforeColon, 400);
   t.Refuse("trailer_other_coding", Chunked("0\r\nTransfer-Encoding: gzip\r\n\r\n"), Refusal::kCoding, 400);
-  t.Refuse("trailers_over_the_limit", Chunked("0\r\nA: bcdefg\r\n\r\n"), Refusal::kFieldsTooLarge, 431, kPasses,
-           {.fields_bytes = 10});
+  t.Refuse("trailers_over_the_limit", Chunked("0\r\nA: " + std::string(34, 'x') + "\r\n\r\n"), Refusal::kFieldsTooLarge,
+           431, kPasses, {.fields_bytes = 38});
+  t.Accept("trailers_as_many_as_fields", Chunked("0\r\nA:\r\nB:\r\n\r\n"), head, {.fields = 2});
   t.Refuse("trailers_too_many", Chunked("0\r\nA:\r\nB:\r\nC:\r\n\r\n"), Refusal::kTooManyFields, 431, kPasses,
            {.fields = 2});
   t.Wait("chunk_not_complete", Chunked("5\r\nhel"));
@@ -585,6 +590,8 @@ void Sizes(Table& t) {
   t.Refuse("fields_over_the_limit", Get("A: bcde\r\n"), Refusal::kFieldsTooLarge, 431, kPasses, fields);
   t.Refuse("fields_over_by_a_line", Get("A: bcd\r\nB:\r\n"), Refusal::kFieldsTooLarge, 431, kPasses, fields);
   t.Wait("value_at_the_limit", "GET / HTTP/1.1\r\nHost: a\r\nA: bcdef", fields);
+  t.Refuse("fields_over_the_limit_and_their_number", Get("A: bcd\r\nB:\r\n"), Refusal::kFieldsTooLarge, 431, kPasses,
+           {.fields_bytes = 17, .fields = 2});
   t.Refuse("value_over_the_limit", "GET / HTTP/1.1\r\nHost: a\r\nA: bcdefg", Refusal::kFieldsTooLarge, 431, kPasses,
            fields);
   t.Refuse("name_over_the_limit", "GET / HTTP/1.1\r\nHost: a\r\nABCDEFGHI", Refusal::kFieldsTooLarge, 431, kPasses,

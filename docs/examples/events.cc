@@ -6,34 +6,30 @@
 #include <string>
 #include <unordered_set>
 
+#include "absl/flags/flag.h"
 #include "mooring/mooring.h"
 
 using namespace mooring;
-
-struct Client;
-struct Clients {  // one on each shard, with those that are there
-  std::unordered_set<Client*> all;
-  size_t Tell(const SharedBytes& event);
-};
-
+ABSL_FLAG(int, beat, 15, "seconds after which all are told nothing, so that it shows who is gone");
+using Clients = std::unordered_set<struct Client*>;  // one on each shard, with those that are there
 struct Client {
-  Client() { Local<Clients>().all.insert(this); }
-  ~Client() { Local<Clients>().all.erase(this); }
+  Client() { Local<Clients>().insert(this); }
+  ~Client() { Local<Clients>().erase(this); }
   Channel<SharedBytes> queue{32};  // who lags more behind than that is dropped, and nobody waits for it
 };
 
-size_t Clients::Tell(const SharedBytes& event) {
-  std::erase_if(all, [&](Client* client) {
+size_t Tell(const SharedBytes& event) {
+  std::erase_if(Local<Clients>(), [&](Client* client) {
     const bool told = client->queue.TrySend(SharedBytes(event));
     if (!told) client->queue.Close();  // its stream ends behind what is queued; a browser comes again then
     return !told;
   });
-  return all.size();
+  return Local<Clients>().size();
 }
 
-Task<> Listen(BodyWriter& out) {
+Task<> Hear(BodyWriter& out) {
   Client client;
-  if (const bool going = co_await out.Write(": welcome\n\n"); !going) co_return;
+  client.queue.TrySend(SharedBytes::Copy(": welcome\n\n"));
   while (auto event = co_await client.queue.Receive()) {
     if (const bool going = co_await out.Write(*event); !going) co_return;
   }
@@ -43,17 +39,21 @@ Task<Response> Say(Request& request) {
   if (const BodyEnd end = co_await request.ReadAll(); end != BodyEnd::kComplete) co_return Response::Plain(400);
   std::string event = "data: ";
   for (const char c : request.body()) event += c == '\n' || c == '\r' ? "\ndata: " : std::string(1, c);
-  const auto tell = [bytes = SharedBytes::Take(event + "\n\n")] { return Local<Clients>().Tell(bytes); };
-  auto counts = co_await OnEveryShard(tell);
-  if (!counts.ok()) co_return Response::Plain(503);
+  const auto tell = [bytes = SharedBytes::Take(event + "\n\n")] { return Tell(bytes); };
   size_t told = 0;
-  for (const size_t count : *counts) told += count;
+  if (auto counts = co_await OnEveryShard(tell); counts.ok()) {
+    for (const size_t count : *counts) told += count;
+  }
   co_return Response::Text("told " + std::to_string(told) + "\n");
+}
+
+Task<> Beat() {
+  Every tick(Seconds(absl::GetFlag(FLAGS_beat)));
+  while (co_await tick.Next()) Tell(SharedBytes::Copy(":\n\n"));
 }
 
 int main(int argc, char** argv) {
   Router router;
-  router.Get("/events", [] { return Response::Stream("text/event-stream", Listen).Endless(); });
-  router.Post("/say", Say, {.body_bytes_max = 64 << 10});
-  return Server(argc, argv).PerShard<Clients>().Listen("tcp://127.0.0.1:8080", Http(router)).Run();
+  router.Get("/events", [] { return Response::Stream("text/event-stream", Hear).Endless(); }).Post("/say", Say);
+  return Server(argc, argv).PerShard<Clients>().OnShardStart(Beat).Listen("127.0.0.1:8080", Http(router)).Run();
 }

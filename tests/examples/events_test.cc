@@ -163,6 +163,17 @@ TEST(EventsExample, WhoDoesNotListenIsDroppedAndTheRestHearEverything) {
   events.ExpectDrained();
 }
 
+TEST(EventsExample, ABeatGoesOutWhenNobodySpeaks) {
+  Example events("events", {"--shards=2", "--beat=1"});
+  Listener first(events.port()), second(events.port());
+  for (Listener* each : {&first, &second}) {
+    each->AwaitWelcome();
+    EXPECT_EQ(each->Hear(2 * Chunk(":\n\n").size()), Chunk(":\n\n") + Chunk(":\n\n"));
+    each->client().Close();
+  }
+  events.ExpectDrained();
+}
+
 TEST(EventsExample, TenThousandHear) {
   const int clients = scenario::Scaled(10'000);
   const auto since = std::chrono::steady_clock::now();

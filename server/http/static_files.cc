@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
 #include <time.h>
 
@@ -310,16 +311,22 @@ core::Task<> StaticFiles::OnShard::Send(const core::File* file, uint64_t offset,
 absl::StatusOr<StaticFiles> StaticFiles::Open(StaticOptions options) {
   auto shared = std::make_shared<Shared>();
   shared->kernel = options.kernel != nullptr ? options.kernel : core::RealKernel();
-  const int fd = open(options.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  open_how how = {};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  const int fd = shared->kernel->OpenAt2(AT_FDCWD, options.root.c_str(), how);
   if (fd < 0) {
-    const int error = errno;
-    const std::string what = absl::StrCat("cannot serve the folder \"", options.root, "\": ", strerror(error));
-    if (error == ENOENT) return absl::NotFoundError(absl::StrCat(what, "; create it, or name another one"));
-    if (error == ENOTDIR) return absl::InvalidArgumentError(absl::StrCat(what, "; name the folder that it is in"));
-    if (error == EACCES) {
-      return absl::PermissionDeniedError(absl::StrCat(what, "; each folder of the path needs x for this user"));
+    const std::string what = absl::StrCat("cannot serve the folder \"", options.root, "\": ", strerror(-fd));
+    switch (-fd) {
+      case ENOENT: return absl::NotFoundError(absl::StrCat(what, "; create it, or name another one"));
+      case ENOTDIR: return absl::InvalidArgumentError(absl::StrCat(what, "; name the folder that it is in"));
+      case EACCES:
+        return absl::PermissionDeniedError(absl::StrCat(what, "; this user needs x on each folder of the path"));
+      case ENOSYS:
+      case EPERM:
+        return absl::UnimplementedError(absl::StrCat(what, "; it takes openat2(2): Linux 5.6, and a seccomp profile "
+                                                           "that allows it"));
+      default: return absl::UnavailableError(what);
     }
-    return absl::UnavailableError(what);
   }
   shared->root = core::File(shared->kernel, fd);
   shared->types = options.media_types.empty() ? MediaTypes() : MediaTypes::Load(options.media_types);

@@ -106,7 +106,7 @@ TEST_P(HttpDrain, APostAtAnyMomentIsAnswered) {
       ASSERT_EQ(answers.complete(), 1u) << "lost: " << got;
       EXPECT_EQ(answers[0].status, 200);
       EXPECT_EQ(answers[0].body, Told("01234"));
-      if (sent[i] > 200) EXPECT_TRUE(answers[0].closes);
+      if (sent[i] > 400) EXPECT_TRUE(answers[0].closes);
       closing += answers[0].closes;
       clients[i].Close();
     }
@@ -150,12 +150,12 @@ TEST_P(HttpDrain, WhatIsUnderWayIsFinished) {
   Client later = app.Asked("GET /later/1500/9 HTTP/1.1\r\nHost: x\r\n\r\n");
   Client naps = app.Asked("GET /naps/700/100 HTTP/1.1\r\nHost: x\r\n\r\n");
   Client slow = app.Asked("GET /chunks/2000/5000 HTTP/1.1\r\nHost: x\r\n\r\n");  // nobody reads it yet
-  Client half = app.Asked(std::string(kPost).substr(0, 60));
+  Client half = app.Asked(std::string(kPost).substr(0, 40));
   std::string of_naps = naps.Receive(1);  // its head is out
   std::string of_slow = slow.Receive(1);
   app.Terminate();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));  // less than the grace
-  half.Send(std::string(kPost).substr(60));
+  half.Send(std::string(kPost).substr(40));
   const auto finished = [](Client& client, std::string got) {
     Ending ending = Ending::kStillOpen;
     got += client.ReceiveToEnd(&ending);

@@ -39,6 +39,7 @@
 #include "net/resolve.h"
 #include "net/service_options.h"
 #include "server/http/body_writer.h"
+#include "server/http/client.h"
 #include "server/http/filters.h"
 #include "server/http/http_service.h"
 #include "server/http/method.h"
@@ -82,6 +83,17 @@ using server::http::Response;
 using server::http::RouteOptions;
 using server::http::Router;
 using server::http::SameSecret;
+
+// HTTP, asking.
+using server::http::AskOptions;
+using server::http::ClientCount;
+using server::http::ClientExchange;
+using server::http::ClientFailure;
+using server::http::ClientOptions;
+using server::http::ClientRequest;
+using server::http::ClientResult;
+using server::http::HttpClient;
+using server::http::RequestBody;
 
 // Connections to somewhere else.
 using net::Address;

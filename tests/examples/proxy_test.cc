@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // docs/examples/proxy.cc, with the test at both of its ends.
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -13,6 +9,7 @@
 #include <string>
 
 #include "tests/examples/example.h"
+#include "tests/examples/target.h"
 #include "tests/scenario/client.h"
 
 namespace mooring::examples {
@@ -20,41 +17,6 @@ namespace {
 
 using scenario::Client;
 using scenario::Ending;
-
-// A listener that the proxy connects to.
-class Target {
- public:
-  Target() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const int narrow = 65536;  // inherited: what the kernel holds for a reader who does not read stays small
-    setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof(narrow));
-    setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof(narrow));
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(listen(fd_, 16), 0);
-    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port_ = ntohs(address.sin_port);
-  }
-  ~Target() { Close(); }
-  Target(const Target&) = delete;
-
-  uint16_t port() const { return port_; }
-  Client Accept() {
-    pollfd one = {fd_, POLLIN, 0};
-    EXPECT_EQ(poll(&one, 1, 30'000), 1) << "the proxy does not connect";
-    return Client::Of(accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-  }
-  void Close() {
-    if (fd_ >= 0) close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_;
-  uint16_t port_ = 0;
-};
 
 struct Ends {
   Ends() : proxy("proxy", {"--shards=1", "--to=127.0.0.1:" + std::to_string(target.port())}) {

@@ -23,9 +23,11 @@ SAID = {
     "events": (b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n"),
     "kv": (b"*3\r\n$3\r\nset\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nget\r\n$1\r\nk\r\n", b"+OK\r\n$5\r\nhello\r\n"),
     "proxy": (b"hello\n", b"OK\n"),  # of the line example behind it
+    # Nobody measures there: the example answers for itself.
+    "api": (b"GET /weather/oslo HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 502 Bad Gateway\r\n"),
     "notes": (b"hello\n", b"ERR "),  # nobody is at home there; with a database: tests/examples
 }
-FLAGS = {"notes": ["--database=host=/nonexistent"]}
+FLAGS = {"api": ["--station=127.0.0.1:1"], "notes": ["--database=host=/nonexistent"]}
 
 # What pkg-config knows of and an example needs beside the library.
 PACKAGES = {"notes": ["libpq"]}

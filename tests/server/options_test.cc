@@ -27,13 +27,15 @@ Options Parsed(const std::vector<std::string>& arguments) {
   return options.ok() ? *options : Options();
 }
 
-TEST(Options, DefaultsAreEchoAndLineOnLoopback) {
+TEST(Options, DefaultsAreEchoLineAndHttpOnLoopback) {
   const Options options = Parsed({});
-  ASSERT_EQ(options.listen.size(), 2u);
+  ASSERT_EQ(options.listen.size(), 3u);
   EXPECT_EQ(options.listen[0].service->name, "echo");
   EXPECT_EQ(options.listen[0].endpoint.ToString(), "127.0.0.1:7000");
   EXPECT_EQ(options.listen[1].service->name, "line");
   EXPECT_EQ(options.listen[1].endpoint.ToString(), "127.0.0.1:7001");
+  EXPECT_EQ(options.listen[2].service->name, "http");
+  EXPECT_EQ(options.listen[2].endpoint.ToString(), "127.0.0.1:8080");
   EXPECT_EQ(options.cpus, "");
   EXPECT_EQ(options.shards, 0);
   EXPECT_EQ(options.transport, std::nullopt);
@@ -139,7 +141,7 @@ TEST(Options, EveryErrorNamesTheFlagAndWhatIsAllowed) {
       {{"--listen=echo=127.0.0.1:1,"}, "--listen: '' is not SERVICE=HOST:PORT or SERVICE=unix:PATH; for example echo=127.0.0.1:7000"},
       {{"--listen=127.0.0.1:7000"},
        "--listen: '127.0.0.1:7000' is not SERVICE=HOST:PORT or SERVICE=unix:PATH; for example echo=127.0.0.1:7000"},
-      {{"--listen=chargen=127.0.0.1:1"}, "--listen: 'chargen' is not a service; known are echo, discard, line"},
+      {{"--listen=chargen=127.0.0.1:1"}, "--listen: 'chargen' is not a service; known are echo, discard, line, http"},
       {{"--listen=echo=localhost:1"},
        "--listen: 'localhost:1' is not an address: its host is a name, and names are not looked up" + example},
       {{"--listen=echo=127.0.0.1"}, "--listen: '127.0.0.1' is not an address: it has no port" + example},
@@ -168,8 +170,9 @@ TEST(Options, HelpNamesEveryFlagAndService) {
   for (const Service& service : Daemon().offered) {
     EXPECT_NE(help.find(service.summary), std::string::npos) << service.name;
   }
-  EXPECT_NE(help.find("With no flag: echo on 127.0.0.1:7000, line on 127.0.0.1:7001."), std::string::npos) << help;
-  EXPECT_EQ(help.find("Flags of mooringd"), std::string::npos) << help;
+  EXPECT_NE(help.find("With no flag: echo on 127.0.0.1:7000, line on 127.0.0.1:7001, http on 127.0.0.1:8080."), std::string::npos) << help;
+  EXPECT_NE(help.find("Flags of mooringd:\n  --drain-keepalive-grace=5\n"), std::string::npos) << help;
+  EXPECT_NE(help.find("  --http-root=\n"), std::string::npos) << help;
 }
 
 TEST(Options, AServiceThatIsOfferedIsServedAsOftenAsItIsSaid) {

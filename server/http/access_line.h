@@ -34,6 +34,8 @@ class AccessLine {
   void Add(char c) { bytes_[size_++] = c; }
   void Add(std::string_view text);
   void AddPadded(unsigned number, int digits);
+  void AddNumber(uint64_t number);
+  void AddIpv4(const uint8_t* host);
   void AddPeer(const net::Address* peer);
   void AddTime(int64_t wall_s);
   void AddQuoted(std::string_view text, uint32_t bytes_max);

@@ -79,6 +79,7 @@ std::string Unescaped(std::string_view text) {
 
 struct Parts {
   std::string request, referer, user_agent;
+  size_t request_bytes = 0, referer_bytes = 0, user_agent_bytes = 0;  // as they stand there
 };
 Parts Read(const std::string& line) {
   std::vector<size_t> quotes;
@@ -91,7 +92,8 @@ Parts Read(const std::string& line) {
   EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1);
   EXPECT_EQ(line.back(), '\n');
   EXPECT_TRUE(std::all_of(line.begin(), line.end() - 1, [](char c) { return c >= 0x20 && c < 0x7f; })) << line;
-  return {part(0), part(2), part(4)};
+  const auto bytes = [&](size_t i) { return quotes[i + 1] - quotes[i] - 1; };
+  return {part(0), part(2), part(4), bytes(0), bytes(2), bytes(4)};
 }
 
 TEST(AccessLine, CannotBeForgedByAnyByte) {
@@ -123,7 +125,10 @@ TEST(AccessLine, CutsLongPartsAndNeverInsideAnEscape) {
     EXPECT_LE(line.size(), AccessLog::kLineBytes);
     parts = Read(line);
     EXPECT_EQ(parts.request, hard.substr(0, parts.request.size()));
-    EXPECT_GE(parts.request.size(), AccessLine::kRequestBytes / 4 - 1);
+    EXPECT_LE(parts.request_bytes, AccessLine::kRequestBytes);
+    EXPECT_LE(parts.referer_bytes, AccessLine::kRefererBytes);
+    EXPECT_LE(parts.user_agent_bytes, AccessLine::kUserAgentBytes);
+    EXPECT_GT(parts.request_bytes, AccessLine::kRequestBytes - 4);
   }
 }
 

@@ -7,32 +7,34 @@
 
 namespace mooring::server::http {
 
-net::WritableAwaiter BodyWriter::Write(std::string_view bytes) {
+BodyWriter::Room::Room(BodyWriter* writer) : writer_(writer), inner_(writer->exchange_->conn()) {}
+
+BodyWriter::Room BodyWriter::Write(std::string_view bytes) {
   net::Connection& conn = *exchange_->conn();
   if (exchange_->BeginPiece(bytes.size())) {
     conn.Write(bytes);
     exchange_->EndPiece(bytes.size());
   }
-  return conn.Writable();
+  return Room(this);
 }
 
-net::WritableAwaiter BodyWriter::Write(alloc::Lease lease) {
+BodyWriter::Room BodyWriter::Write(alloc::Lease lease) {
   net::Connection& conn = *exchange_->conn();
   const uint32_t bytes = lease.size();
   if (exchange_->BeginPiece(bytes)) {
     conn.Write(std::move(lease));
     exchange_->EndPiece(bytes);
   }
-  return conn.Writable();
+  return Room(this);
 }
 
-net::WritableAwaiter BodyWriter::Write(const alloc::SharedBytes& bytes) {
+BodyWriter::Room BodyWriter::Write(const alloc::SharedBytes& bytes) {
   net::Connection& conn = *exchange_->conn();
   if (exchange_->BeginPiece(bytes.size())) {
     conn.Write(bytes);
     exchange_->EndPiece(bytes.size());
   }
-  return conn.Writable();
+  return Room(this);
 }
 
 bool BodyWriter::open() const { return exchange_->open(); }

@@ -14,11 +14,14 @@
 #ifndef MOORING_SERVER_HTTP_BODY_WRITER_H_
 #define MOORING_SERVER_HTTP_BODY_WRITER_H_
 
+#include <concepts>
+#include <coroutine>
 #include <cstdint>
 #include <string_view>
 
 #include "alloc/buffer_pool.h"
 #include "alloc/shared_bytes.h"
+#include "core/task.h"
 #include "net/connection.h"
 
 namespace mooring::server::http {
@@ -27,11 +30,28 @@ class Exchange;
 
 class BodyWriter {
  public:
-  // co_await: true when it is written and there is room for more; false when nobody reads any more (the peer is gone, the
-  // wait for room was cancelled, or more than the length was written): end.
-  net::WritableAwaiter Write(std::string_view bytes);            // copies
-  net::WritableAwaiter Write(alloc::Lease lease);                // does not
-  net::WritableAwaiter Write(const alloc::SharedBytes& bytes);   // does not, ever
+  // What Write gives, to be awaited.
+  class [[nodiscard]] Room {
+   public:
+    explicit Room(BodyWriter* writer);
+    bool await_ready() const noexcept { return false; }
+    template <std::derived_from<core::TaskPromiseBase> P>
+    bool await_suspend(std::coroutine_handle<P> task) {
+      if (task.promise().scope()->cancelled()) writer_->stopped_ = true;
+      return !writer_->stopped_ && inner_.await_suspend(task);
+    }
+    bool await_resume() const { return !writer_->stopped_ && inner_.await_resume(); }
+
+   private:
+    BodyWriter* const writer_;
+    net::WritableAwaiter inner_;
+  };
+
+  // co_await: true when it is written and there is room for more; false when nobody wants more (the peer is gone, the task
+  // was cancelled, or more than the length was written): end.
+  Room Write(std::string_view bytes);            // copies
+  Room Write(alloc::Lease lease);                // does not
+  Room Write(const alloc::SharedBytes& bytes);   // does not, ever
   // Somebody still reads. A stream that waits for something else than room looks here, or at the result of Write.
   bool open() const;
   // The id by which other shards and turns may find the connection.
@@ -43,6 +63,7 @@ class BodyWriter {
   friend class Exchange;
   explicit BodyWriter(Exchange* exchange) : exchange_(exchange) {}
   Exchange* const exchange_;
+  bool stopped_ = false;
 };
 
 }  // namespace mooring::server::http

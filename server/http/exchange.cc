@@ -314,22 +314,23 @@ core::Task<> Exchange::Serve() {
   std::optional<Response> response = std::move(ready_);
   if (!response.has_value()) {
     const core::Nanos limit = route_->options.deadline.value_or(Seconds(state.options.handler_deadline_s));
+    const int64_t due_ms = core::Shard::Current()->DeadlineMs(limit);
+    bool expired = false;
     try {
       if (limit > 0) {
         auto outcome = co_await core::WithDeadline(limit, route_->action.later(request_));
-        if (outcome.expired()) {
-          state.counters.Add(HttpCount::kHandlerDeadline);
-          response.emplace(Response::Plain(504));
-        } else {
-          response.emplace(std::move(*outcome));
-        }
+        expired = outcome.expired();
+        if (!expired) response.emplace(std::move(*outcome));
       } else {
         response.emplace(co_await route_->action.later(request_));
       }
-    } catch (...) {
-      state.counters.Add(HttpCount::kHandlerFailed);
+    } catch (...) {  // maybe because its wait was cancelled at the deadline
+      expired = limit > 0 && core::Shard::Current()->now_ms() >= due_ms;
     }
-    if (!response.has_value()) response.emplace(Response::Plain(500));
+    if (!response.has_value()) {
+      state.counters.Add(expired ? HttpCount::kHandlerDeadline : HttpCount::kHandlerFailed);
+      response.emplace(Response::Plain(expired ? 504 : 500));
+    }
   }
   if (!open()) co_return;
   if (refusal_ != Refusal::kNone) {
@@ -410,7 +411,7 @@ void Exchange::OnTaskDone() {
 }
 
 bool Exchange::BeginPiece(uint64_t bytes) {
-  if (bytes == 0 || !open()) return false;
+  if (bytes == 0 || !open() || scope.cancelled()) return false;
   if (left_ != Response::kUnknownLength) {
     if (bytes > left_) {
       CountCut();

@@ -82,6 +82,7 @@ void HttpConnection::Serve(net::Connection& conn) {
     ServeHead(conn);
   }
   serving_ = false;
+  if (input_.empty()) input_.Reset();  // who waits holds no receive block
   if (conn.open()) UpdateReading(conn);
 }
 
@@ -204,6 +205,10 @@ std::optional<Response> HttpConnection::CallNow(const Router::Route& route, Requ
 bool HttpConnection::Write(net::Connection& conn, const Request& request, const RequestParser::Head& head,
                            Response& response, bool must_close, bool behind) {
   HttpService::State& state = *state_;
+  if (response.status() < 200 || response.status() > 599) {
+    state.counters.Add(HttpCount::kHandlerFailed);
+    response = Response::Plain(500);
+  }
   const int status = response.status();
   const bool bodiless = HeadWriter::Bodiless(status);
   bool keep_alive = head.keep_alive && !must_close && !response.closes() && !(conn.draining() && !behind);

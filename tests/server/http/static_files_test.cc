@@ -715,6 +715,6 @@ TEST(StaticFilesOpen, SaysWhatToMend) {
 }  // namespace
 
 // No stream is run here.
-net::WritableAwaiter BodyWriter::Write(alloc::Lease) { std::abort(); }
+BodyWriter::Room BodyWriter::Write(alloc::Lease) { std::abort(); }
 
 }  // namespace mooring::server::http

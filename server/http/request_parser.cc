@@ -292,7 +292,8 @@ inline const char* RequestParser::ScreenFields(const char* p, const char* bound,
         }
         if (p == bound) return Refuse(p, Refusal::kFieldsTooLarge);
         if (*p == ' ' || *p == '\t') return Refuse(p, Refusal::kObsFold);
-        if (lines_ == limits_->fields) return Refuse(p, Refusal::kTooManyFields);
+        // The second bound is memory's: the caller has room for so many.
+        if (lines_ == std::min(limits_->fields, kFieldsMax)) return Refuse(p, Refusal::kTooManyFields);
         if (!Is(*p, kTokenByte)) return Refuse(p, OfByte(*p, Refusal::kFieldName));
         ++lines_;
         state_ = State::kFieldName;

@@ -193,7 +193,7 @@ TEST_F(RequestParserTest, KnowsTheMethodsThatLlhttpKnows) {
     if (step.event != Event::kHead) continue;
     ++known;
     const Method method = parser_.head().method;
-    if (method != Method::kOther) EXPECT_EQ(Name(method), name);
+    EXPECT_TRUE(method == Method::kOther || Name(method) == name) << name;
     EXPECT_EQ(parser_.head().method_bytes, name.size());
   }
   EXPECT_EQ(known, 33);

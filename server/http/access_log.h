@@ -25,11 +25,11 @@ namespace mooring::server::http {
 
 struct AccessRecord {
   const net::Address* peer = nullptr;  // null or empty: "-"
-  std::string_view request_line;       // as it came, without its end; empty where none could be read: "-"
+  std::string_view request_line = {};  // as it came, without its end; empty where none could be read: "-"
   int status = 0;
   uint64_t body_bytes = 0;             // of the response, without head and chunk framing
-  std::string_view referer;            // empty: "-"
-  std::string_view user_agent;
+  std::string_view referer = {};       // empty: "-"
+  std::string_view user_agent = {};
 };
 
 class AccessLog {

@@ -67,6 +67,7 @@ class FileServer {
     return sum;
   }
   uint64_t asked() const { return asked_; }  // calls of Files
+  uint64_t read_on() const { return read_on_; }  // reads that gave bytes although the one before had fewer than asked for
 
  private:
   static core::Task<> Serve(FileServer* self, Connection& conn) {
@@ -85,11 +86,14 @@ class FileServer {
       co_return opened.error;
     }
     conn->Write(std::to_string(opened.info.bytes) + ":");
+    bool was_short = false;
     for (uint64_t at = 0;;) {
       ++self->asked_;
       core::FileRead read = co_await files->Read(opened.file, at, 10'000);
       if (read.error != 0) conn->Write("E" + std::to_string(read.error));
       if (read.bytes.empty()) break;
+      self->read_on_ += was_short;
+      was_short = read.bytes.size() < 10'000;
       at += read.bytes.size();
       conn->Write(std::move(read.bytes));
     }
@@ -102,6 +106,7 @@ class FileServer {
   std::vector<std::unique_ptr<core::Files>> of_shard_;
   std::string at_;
   uint64_t asked_ = 0;
+  uint64_t read_on_ = 0;
 };
 
 std::string Whole(const std::string& text) { return std::to_string(text.size()) + ":" + text + ";"; }
@@ -147,6 +152,7 @@ TEST_P(SimFilesTest, EveryPeerGetsTheWholeFilesItAskedFor) {
   EXPECT_GT(all.Count(core::FilesCount::kReadByHelper), 0u);
   EXPECT_GT(all.files().counts().short_reads, 0u);
   EXPECT_EQ(all.Counted(), all.asked());
+  EXPECT_EQ(all.read_on(), 0u) << "fewer only at the end";
   EXPECT_EQ(all.Outstanding(), 0u);
 }
 

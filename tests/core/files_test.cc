@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -61,7 +62,7 @@ class CoolKernel final : public ForwardingKernel {
   }
   int ReadAt(int fd, void* to, size_t size, uint64_t offset, int flags) override {
     if (flags == 0 && Shard::Current() != nullptr) ADD_FAILURE() << "a shard may wait for a disk";
-    if (const auto once = flags == 0 ? std::exchange(before_waiting_read, nullptr) : nullptr) once();
+    if (flags == 0 && before_waiting_read) std::exchange(before_waiting_read, nullptr)();
     if (read_error != 0) return -read_error;
     if (flags != 0 && offset >= warm_bytes) return -EAGAIN;
     if (flags != 0) size = std::min<size_t>(size, warm_bytes - offset);
@@ -75,7 +76,7 @@ class CoolKernel final : public ForwardingKernel {
   int races = 0;                      // waiting opens that are told to try again
   int open_error = 0, stat_error = 0, read_error = 0;
   std::function<void()> before_waiting_read;  // the next one
-  int opens = 0;
+  std::atomic<int> opens = 0;
 };
 
 size_t OpenDescriptors() {

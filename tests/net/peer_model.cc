@@ -10,7 +10,7 @@
 namespace mooring::net {
 
 PeerModel::PeerModel(sim::SimPeer* peer, const Setting& setting, int64_t now_ms)
-    : peer_(peer), setting_(setting), budget_(setting.budget), active_ms_(now_ms) {}
+    : peer_(peer), setting_(setting), budget_(setting.budget), active_ms_(now_ms), begun_ms_(now_ms) {}
 
 std::string PeerModel::Expected(size_t bytes, bool at_end) const {
   switch (setting_.service) {
@@ -29,6 +29,7 @@ std::string PeerModel::Expected(size_t bytes, bool at_end) const {
     }
     case TrialService::kGreeter: return std::string(kGreeting) + sent_.substr(0, bytes);
     case TrialService::kMember: return HeardIfItStays();
+    case TrialService::kHttp: return http_.Expected(bytes);
     case TrialService::kLine: {
       std::string out;
       size_t begin = 0;
@@ -39,6 +40,12 @@ std::string PeerModel::Expected(size_t bytes, bool at_end) const {
     }
     default: return sent_.substr(0, bytes);
   }
+}
+
+std::string PeerModel::Heard() const {
+  if (!http()) return peer_->received();
+  const std::string meaning = http_.Meaning(peer_->received());
+  return late_ ? HttpScript::WithoutTimeout(meaning) : meaning;
 }
 
 std::string PeerModel::HeardIfItStays() const {
@@ -82,6 +89,13 @@ void PeerModel::Say(std::string chunk, int64_t now_ms) {
 void PeerModel::Send(Dice& dice, size_t bytes, int64_t now_ms) {
   bytes = std::min(bytes, budget_);
   budget_ -= bytes;
+  if (http()) {
+    if (bytes == 0) return;
+    const bool begun = http_.partial();
+    const std::string more = http_.More(dice, bytes);
+    if (!begun || more.size() > 400) begun_ms_ = now_ms;
+    return Say(more, now_ms);
+  }
   std::string chunk;
   // No line gets over the limit by accident.
   if (sent_.size() - (sent_.rfind('\n') + 1) > 4000) chunk = "\n";
@@ -122,6 +136,7 @@ void PeerModel::Act(Dice& dice, int64_t now_ms) {
     return peer_->Vanish();
   }
   if (what < 4) {
+    if (http()) Say(http_.Rest(), now_ms);
     ended_ = true;
     return peer_->HalfClose();
   }
@@ -152,12 +167,14 @@ void PeerModel::ReadOn() {
 }
 
 void PeerModel::Finish() {
+  if (http() && !ended_) Say(http_.Rest(), active_ms_);
   if (!ended_) peer_->HalfClose();
   ended_ = true;
   if (!broken_) peer_->Resume();
 }
 
 void PeerModel::FinishMessage() {
+  if (!ended_ && http()) Say(http_.Rest(), active_ms_);
   if (!ended_ && !sent_.empty()) {
     const bool lines = line() || setting_.service == TrialService::kSlowLines || setting_.service == TrialService::kImpatient;
     if (lines && sent_.back() != '\n') Say("\n", active_ms_);
@@ -173,6 +190,9 @@ void PeerModel::Look(int64_t now_ms) {
   const auto passed = [&](int64_t since_ms, int64_t seconds) { return now_ms - since_ms >= (seconds - 1) * 1000; };
   const ServiceOptions& options = setting_.options;
   if (options.idle_timeout_s != 0 && passed(active_ms_, options.idle_timeout_s)) prefix_only_ = true;
+  if (http() && (passed(active_ms_, kHttpPatienceSeconds) || (http_.partial() && passed(begun_ms_, kHttpPatienceSeconds)))) {
+    prefix_only_ = late_ = true;
+  }
   if (slow_since_ms_ < 0) return;
   if (options.write_stall_s != 0 && passed(slow_since_ms_, options.write_stall_s)) prefix_only_ = true;
   if (passed(slow_since_ms_, Engine::kLingerTotalSeconds)) prefix_only_ = true;
@@ -187,7 +207,7 @@ void PeerModel::Jump(int64_t ms) {
   const auto over = [&](uint32_t seconds) { return seconds != 0 && jumped_ms_ >= (int64_t{seconds} - 1) * 1000; };
   const bool may_close = ended_ || too_long_ || setting_.service == TrialService::kPusher;
   const bool unheard = peer_->unacknowledged() > 0;
-  const bool unanswered = unheard || peer_->received().size() < Expected(acknowledged(), ended_).size();
+  const bool unanswered = unheard || Heard().size() < Expected(acknowledged(), ended_).size();
   if (may_close && over(Engine::kLingerTotalSeconds)) prefix_only_ = true;
   if (unanswered && over(setting_.options.write_stall_s)) prefix_only_ = true;
   if (unheard && over(setting_.options.idle_timeout_s)) prefix_only_ = true;
@@ -206,7 +226,7 @@ std::string PeerModel::Describe() const {
 
 void PeerModel::CheckPrefix(Findings* findings) const {
   const std::string all = Expected(sent_.size(), true);
-  const std::string& got = peer_->received();
+  const std::string got = Heard();
   const size_t common = std::min(got.size(), all.size());
   if (common == got.size() && std::memcmp(got.data(), all.data(), common) == 0) return;
   const auto at = std::mismatch(got.begin(), got.begin() + static_cast<ptrdiff_t>(common), all.begin()).first;
@@ -223,7 +243,7 @@ void PeerModel::CheckAtRest(Findings* findings) const {
   const size_t due = !member() ? Expected(acknowledged(), ended_).size() : ended_ ? 0 : DueToMember(false);
   if (peer_->unacknowledged() > 0 && !ended_) {
     findings->Add("rest", absl::StrCat(Describe(), ": bytes that nobody reads"));
-  } else if (peer_->received().size() < due) {
+  } else if (Heard().size() < due) {
     findings->Add("rest", absl::StrCat(Describe(), ": ", due, " bytes are due"));
   } else if (FinDue(acknowledged()) && !peer_->saw_fin()) {
     findings->Add("rest", absl::StrCat(Describe(), ": a FIN is due"));
@@ -236,7 +256,7 @@ void PeerModel::CheckAtEnd(Findings* findings) const {
   if (too_long_ && peer_->saw_reset()) return;                                               // it said too much after
   if (setting_.service == TrialService::kPusher && !sent_.empty() && peer_->saw_reset()) return;  // the goodbye
   const size_t due = member() ? DueToMember(true) : Expected(sent_.size(), true).size();
-  if (peer_->received().size() != due) findings->Add("answers", absl::StrCat(Describe(), ": ", due, " bytes are due"));
+  if (Heard().size() != due) findings->Add("answers", absl::StrCat(Describe(), ": ", due, " bytes are due"));
   if (!peer_->saw_fin()) findings->Add("answers", absl::StrCat(Describe(), ": no FIN"));
   if (peer_->saw_reset()) findings->Add("answers", absl::StrCat(Describe(), ": a reset"));
 }
@@ -247,7 +267,9 @@ void PeerModel::CheckDrained(size_t acknowledged, Findings* findings) const {
   if (setting_.service == TrialService::kPusher && !sent_.empty() && peer_->saw_reset()) return;  // as at the end
   const std::string what = absl::StrCat(Describe(), ", acknowledged before the drain ", acknowledged);
   const size_t due = member() ? 0 : Expected(acknowledged, false).size();
-  if (peer_->received().size() < due) findings->Add("drain", absl::StrCat(what, ": ", due, " bytes are due"));
+  const std::string got = Heard();
+  if (http() && !got.empty() && got.back() != '\n') findings->Add("drain", absl::StrCat(what, ": half an answer"));
+  if (got.size() < due) findings->Add("drain", absl::StrCat(what, ": ", due, " bytes are due"));
   if (!peer_->saw_fin()) findings->Add("drain", absl::StrCat(what, ": no FIN"));
   if (peer_->saw_reset()) findings->Add("drain", absl::StrCat(what, ": a reset"));
   if (member() && !peer_->received().empty() && peer_->received().size() != DueToMember(true)) {

@@ -18,6 +18,7 @@
 #include "tests/net/broadcasts.h"
 #include "tests/net/dice.h"
 #include "tests/net/findings.h"
+#include "tests/net/trial_http.h"
 #include "tests/net/trial_services.h"
 #include "tests/sim/sim_peer.h"
 
@@ -85,11 +86,14 @@ class PeerModel {
 
  private:
   bool line() const { return setting_.service == TrialService::kLine; }
+  bool http() const { return setting_.service == TrialService::kHttp; }
   bool member() const { return setting_.service == TrialService::kMember; }
   void Send(Dice& dice, size_t bytes, int64_t now_ms);
   void Say(std::string chunk, int64_t now_ms);
   // What the service has to answer to the first `bytes` of what was sent; at_end: FIN follows them.
   std::string Expected(size_t bytes, bool at_end) const;
+  // What it was told, as Expected has it.
+  std::string Heard() const;
   // Of a member: all that it hears if it stays, and how much is due to it now that it stays, or has ended.
   std::string HeardIfItStays() const;
   size_t DueToMember(bool ended) const;
@@ -99,6 +103,7 @@ class PeerModel {
   sim::SimPeer* const peer_;
   const Setting setting_;
   std::string sent_;
+  HttpScript http_;
   size_t budget_;
   size_t due_ = 0;         // a talker's: bytes of all its answers
   bool too_long_ = false;  // has sent a line over the limit
@@ -106,7 +111,9 @@ class PeerModel {
   bool broken_ = false;    // by itself, in a way that may cost it answers
   bool vanished_ = false;
   bool prefix_only_ = false;
+  bool late_ = false;      // with a request: it may be told so
   int64_t active_ms_;
+  int64_t begun_ms_;       // the request that it has not ended
   int64_t slow_since_ms_ = -1;
   int64_t jumped_ms_ = 0;  // since it was connected
 };

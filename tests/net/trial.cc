@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/net/trial_across.h"
+#include "tests/net/trial_http.h"
 
 namespace mooring::net {
 namespace {
@@ -30,6 +31,13 @@ constexpr std::pair<Covered, sim::FaultSite> kFaults[] = {
     {Covered::kFaultSend, sim::FaultSite::kSend},         {Covered::kFaultConnect, sim::FaultSite::kConnect},
     {Covered::kFaultPeerName, sim::FaultSite::kPeerName},
     {Covered::kFaultEpollAdd, sim::FaultSite::kEpollAdd}, {Covered::kFaultEpollWait, sim::FaultSite::kEpollWait},
+};
+
+using server::http::HttpCount;
+constexpr std::pair<Covered, HttpCount> kHttp[] = {
+    {Covered::kHttpResponses, HttpCount::kResponses},  {Covered::kHttpContinued, HttpCount::kContinued},
+    {Covered::kHttpFailed, HttpCount::kHandlerFailed}, {Covered::kHttpStreamsCut, HttpCount::kStreamsCut},
+    {Covered::kHttpExpired, HttpCount::kKeepaliveExpired}, {Covered::kHttpGrace, HttpCount::kDrainGraceExpired},
 };
 
 }  // namespace
@@ -102,6 +110,7 @@ void Trial::SetUp() {
   for (size_t i = 0; i < server_->size(); ++i) {
     shards_.push_back(&server_->shard(i));
     shards_.back()->locals().Emplace<AcrossBook>();
+    shards_.back()->locals().Emplace<HttpBook>();
   }
   names_ = std::make_unique<PeerNames>(server_.get(), &findings_);
   Invariants::Bounds bounds;
@@ -199,6 +208,7 @@ void Trial::Open() {
   if (setting.service == TrialService::kPusher) setting.budget = dice_.Chance(50) ? 0 : dice_.Between(0, 8'000);
   if (setting.manner == PeerModel::Manner::kFlooder) setting.budget = 300'000;
   if (plan_.aborts) setting.budget = 100'000;  // so that something is queued again and again
+  if (setting.service == TrialService::kHttp) setting.budget = std::min<size_t>(setting.budget, 15'000);
   setting.broadcasts = broadcasts_.get();
   setting.may_vanish = plan_.vanishing && !plan_.services[service].at_path;  // the peer is on the same machine
   // A drain is told from a reset only where nobody says too much.
@@ -487,6 +497,13 @@ void Trial::Cover() {
   cause(Covered::kConnectFailed, CloseCause::kConnectFailed);
   for (const auto& [what, site] : kFaults) {
     if (faults_.has_value()) Met(what, faults_->injected(site));
+  }
+  for (core::Shard* shard : shards_) {
+    for (const server::http::HttpService* http : shard->locals().Find<HttpBook>()->services) {
+      for (const auto& [what, count] : kHttp) Met(what, http->counters().Read(count));
+      Met(Covered::kHttpLate, http->refusals().Read(server::http::Refusal::kHeadDeadline) +
+                                  http->refusals().Read(server::http::Refusal::kBodyDeadline));
+    }
   }
   for (size_t i = 0; const sim::SimRing* ring = server_->world.kernel().ring(i); ++i) {
     Met(Covered::kCancelsLate, ring->counts().cancels_late);

@@ -95,8 +95,8 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   plan.hoards = dice.Chance(25);
   plan.vanishing = deadlines || !plan.tight();
   plan.end = DrawEnd(dice);
-  // A channel's memory is its task's, and a server that is destroyed in mid-air destroys no task.
-  if (plan.has(TrialService::kPiped) && plan.end == End::kDestroy) plan.end = End::kCut;
+  // A channel's memory, and a response's, is its task's, and a server that is destroyed in mid-air destroys no task.
+  if ((plan.has(TrialService::kPiped) || plan.has(TrialService::kHttp)) && plan.end == End::kDestroy) plan.end = End::kCut;
   // A drain gives a peer a number of looks; what came a moment later need not be in them.
   // And who keeps each block for some milliseconds takes minutes for that many.
   for (const Service& each : plan.services) {

@@ -15,6 +15,7 @@
 #include "server/line.h"
 #include "tests/net/dice.h"
 #include "tests/net/trial_across.h"
+#include "tests/net/trial_http.h"
 
 namespace mooring::net {
 namespace {
@@ -246,6 +247,7 @@ const char* Name(TrialService service) {
     case TrialService::kMailer: return "mailer";
     case TrialService::kPoster: return "poster";
     case TrialService::kAsker: return "asker";
+    case TrialService::kHttp: return "http";
     case TrialService::kMember: return "member";
     case TrialService::kGreeter: return "greeter";
     case TrialService::kCount: break;
@@ -277,6 +279,7 @@ ServiceFactory FactoryOf(TrialService service, const std::vector<core::Shard*>* 
     case TrialService::kMailer: return Callbacks<Mailer>(shards);
     case TrialService::kPoster: return Poster();
     case TrialService::kAsker: return Asker();
+    case TrialService::kHttp: return TrialHttp();
     case TrialService::kMember: return Member();
     case TrialService::kGreeter: return Callbacks<Greeter>();
     case TrialService::kCount: break;

@@ -29,6 +29,7 @@ enum class TrialService : uint8_t {
   kMailer,     // sends back by way of another shard
   kPoster,     // the same with Post to its connection (trial_across.h has these three)
   kAsker,      // sends back what other shards say that it was sent
+  kHttp,       // routes of every kind (trial_http.h)
   kMember,     // hears what all are told (broadcasts.h)
   kGreeter,    // outbound: says kGreeting, then sends back what it gets
   kCount

@@ -202,8 +202,9 @@ Question DrawQuestion(net::Dice& dice, const QuestionKinds& kinds) {
       question.bytes = absl::StrCat(method, target, " HTTP/1.1\r\nHost: sim\r\n");
     }
   } else {
-    constexpr const char* kTargets[] = {"/whole", "/pulled", "/echoed", "/begun", "/ignored", "/slowly"};
-    target = kTargets[dice.Pick(kinds.sleeps ? 6 : 5)];
+    constexpr const char* kTargets[] = {"/echoed", "/begun", "/ignored", "/whole", "/pulled", "/slowly"};
+    const uint64_t first = kinds.early ? 0 : 3;
+    target = kTargets[dice.Between(first, kinds.sleeps ? 5 : 4)];
     const std::string content = Pattern(bytes(), static_cast<unsigned>(dice.Pick(26)));
     question.body = target == "/echoed" ? content : target == "/begun" || target == "/ignored" ? target.substr(1) : Told(content);
     question.bytes = absl::StrCat("POST ", target, " HTTP/1.1\r\nHost: sim\r\n");

@@ -51,6 +51,7 @@ struct Question {
 struct QuestionKinds {
   bool sleeps = true;     // some take their time
   bool closes = true;     // some are the last one
+  bool early = true;      // some are answered, or begun to be, before all of their body has come
   size_t bytes_max = 20'000;  // of a body, about
 };
 Question DrawQuestion(net::Dice& dice, const QuestionKinds& kinds);

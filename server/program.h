@@ -20,6 +20,13 @@
 
 namespace mooring::server {
 
+// What the program is going to listen on, as --listen has it.
+struct Listening {
+  std::string name;
+  std::string address;
+  std::string summary;  // of its service
+};
+
 // Service::try_it: it answers to http://ADDRESS/.
 inline constexpr char kTryUrl[] = "http";
 
@@ -31,7 +38,7 @@ struct Service {
   std::function<std::unique_ptr<net::Handler>()> make = {};  // once for each shard, on it
   // Once, before anything starts, if it is listened on: makes of the flags what `options` and `make` are to be. The error
   // is a bad flag.
-  std::function<absl::Status(Service* self)> configure = {};
+  std::function<absl::Status(Service* self, const std::vector<Listening>& all)> configure = {};
 };
 
 struct Listener {

@@ -91,11 +91,15 @@ int Server::Run() {
     return kExitFinished;
   }
 
+  std::vector<Listening> all;
+  for (const ListenOption& listen : options->listen) {
+    all.push_back({.name = listen.name, .address = listen.endpoint.ToString(), .summary = listen.service->summary});
+  }
   for (Service& service : program_.offered) {
     const bool listens = std::any_of(options->listen.begin(), options->listen.end(),
                                      [&](const ListenOption& listen) { return listen.service == &service; });
     if (!listens || !service.configure) continue;
-    if (const absl::Status status = service.configure(&service); !status.ok()) {
+    if (const absl::Status status = service.configure(&service, all); !status.ok()) {
       std::fprintf(stderr, "%s: %s\n", program_.name.c_str(), std::string(status.message()).c_str());
       return kExitBadFlag;
     }

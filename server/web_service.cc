@@ -2,18 +2,24 @@
 #include "server/web_service.h"
 
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "core/shard.h"
+#include "core/shards.h"
+#include "net/engine.h"
 #include "server/http/access_log.h"
 #include "server/http/http_service.h"
 #include "server/http/router.h"
 #include "server/http/static_files.h"
+#include "server/http/welcome.h"
 #include "server/version.h"
 
 // What HttpOptions says of each is not repeated here.
@@ -40,11 +46,34 @@ namespace mooring::server {
 namespace {
 
 // The page for `/` where no folder is served.
-http::Response Welcome() {
-  return http::Response::Html(absl::StrCat("<!doctype html><title>mooringd</title><p>mooringd ", kVersion, " is running."));
-}
+class Welcome {
+ public:
+  Welcome(const std::vector<Listening>& all, int64_t started_s) : started_s_(started_s) {
+    for (const Listening& each : all) {
+      listeners_.push_back({.name = each.name, .address = each.address, .summary = each.summary});
+    }
+  }
 
-absl::Status Configure(Service* self) {
+  http::Response operator()() const {
+    const core::Shard& shard = *core::Shard::Current();
+    net::Engine& engine = *net::Engine::Current();
+    return http::Response::Html(
+        http::WelcomePage({.name = "mooringd",
+                           .version = kVersion,
+                           .transport = engine.transport()->Describe(),
+                           .shards = static_cast<uint32_t>(shard.shards() == nullptr ? 1 : shard.shards()->size()),
+                           .listeners = listeners_,
+                           .uptime_s = time(nullptr) - started_s_,
+                           .shard = shard.id(),
+                           .connections = engine.live()}));
+  }
+
+ private:
+  const int64_t started_s_;
+  std::vector<http::WelcomeFacts::Listener> listeners_;
+};
+
+absl::Status Configure(Service* self, const std::vector<Listening>& all) {
   http::HttpOptions options;
   options.request_line_bytes_max = absl::GetFlag(FLAGS_http_request_line_max);
   options.fields_bytes_max = absl::GetFlag(FLAGS_http_fields_max_bytes);
@@ -72,7 +101,7 @@ absl::Status Configure(Service* self) {
     if (!files.ok()) return absl::InvalidArgumentError(absl::StrCat("--http-root: ", std::string(files.status().message())));
     router.Fallback(files->action());
   } else {
-    router.Get("/", Welcome);
+    router.Get("/", Welcome(all, time(nullptr)));
   }
   std::shared_ptr<http::AccessLog> log;
   if (const std::string path = absl::GetFlag(FLAGS_http_access_log); !path.empty()) {

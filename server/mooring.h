@@ -86,6 +86,7 @@ using server::http::SameSecret;
 
 // HTTP, asking.
 using server::http::AskOptions;
+using server::http::ClientAnswer;
 using server::http::ClientCount;
 using server::http::ClientExchange;
 using server::http::ClientFailure;

@@ -237,6 +237,13 @@ TEST_P(Client, TheHostIsTheTargets) {
   };
   EXPECT_EQ(host_of(""), "GET / HTTP/1.1\r\nHost: 127.0.0.1:9000\r\n\r\n");
   EXPECT_EQ(host_of("www.example"), "GET / HTTP/1.1\r\nHost: www.example\r\n\r\n");
+  {
+    ClientOptions broken = To(net::kUpstream);
+    broken.host = "a\r\nX: y";
+    ClientBed bed(seed(), broken);
+    EXPECT_EQ(Ask(&bed, Get()).failure(), ClientFailure::kRequest);
+    EXPECT_TRUE(bed.upstream.peers.empty());
+  }
   ClientOptions options = To("127.0.0.1:80");
   ClientBed bed(seed(), options);
   net::Upstream web(&bed.server, "127.0.0.1:80");
@@ -308,6 +315,7 @@ TEST_P(Client, BodiesGoOutWhole) {
 TEST_P(Client, AnEarlyRefusalStopsTheBody) {
   ClientBed bed(seed());
   for (const bool streamed : {false, true}) {
+    const std::string body = streamed ? "" : "no!";  // without one it is complete at once
     bool over = false;
     Asking asking(&bed, streamed ? ClientRequest(Method::kPost, "/")
                                        .Stream("a/b",
@@ -326,11 +334,11 @@ TEST_P(Client, AnEarlyRefusalStopsTheBody) {
     peer->Stall();
     bed.Run(50);
     EXPECT_FALSE(asking.done());
-    peer->Send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!");
+    peer->Send(absl::StrCat("HTTP/1.1 413 Content Too Large\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
     bed.Run(50);
     ASSERT_TRUE(asking.done());
     EXPECT_EQ(asking.got.status(), 413);
-    EXPECT_EQ(asking.got.body(), "no!");
+    EXPECT_EQ(asking.got.body(), body);
     EXPECT_EQ(over, streamed);
     EXPECT_EQ(bed.client->pool().open(), 0u);
     EXPECT_TRUE(peer->saw_reset() || (peer->Resume(), bed.Run(50), peer->saw_reset()));

@@ -231,7 +231,7 @@ void PeerModel::CheckPrefix(Findings* findings) const {
   if (common == got.size() && std::memcmp(got.data(), all.data(), common) == 0) return;
   const auto at = std::mismatch(got.begin(), got.begin() + static_cast<ptrdiff_t>(common), all.begin()).first;
   findings->Add("bytes", absl::StrCat(Describe(), ": wrong from byte ", at - got.begin(), " on, of ", all.size(),
-                                      " at most"));
+                                      " at most: ", got.substr(static_cast<size_t>(at - got.begin()), 40)));
 }
 
 void PeerModel::CheckAtRest(Findings* findings) const {

@@ -47,7 +47,8 @@ std::string HttpScript::More(Dice& dice, size_t bytes) {
     bytes_ += question.bytes.size();
     asked_.push_back({bytes_, MeaningOf(question.status, question.body) + "\n", question.head});
   }
-  if (said.size() > bytes && dice.Chance(60)) {
+  // Who is late with a HEAD is answered as anybody whose head was not read: with a body.
+  if (said.size() > bytes && !asked_.back().head && dice.Chance(60)) {
     unsaid_ = said.substr(bytes);
     said.resize(bytes);
   }

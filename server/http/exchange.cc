@@ -339,7 +339,7 @@ core::Task<> Exchange::Serve() {
     co_return;
   }
   if (response->takes_over()) {
-    if (request_.upgrade()) {
+    if (request_.upgrade() && !conn_->draining()) {
       state.counters.Add(HttpCount::kTakenOver);
       state.out.clear();
       state.heads.AppendSwitch(&state.out, response->later_->protocol, request_.extra_lines_,
@@ -349,8 +349,9 @@ core::Task<> Exchange::Serve() {
       take_over_ = std::move(response->later_->take_over);
       co_return;
     }
-    state.counters.Add(HttpCount::kHandlerFailed);
-    response.emplace(Response::Plain(500));
+    // In a drain the new service would never hear that it is to end.
+    if (!request_.upgrade()) state.counters.Add(HttpCount::kHandlerFailed);
+    response.emplace(Response::Plain(request_.upgrade() ? 503 : 500));
   }
   Answer(*response);
   if (!response->streams() || request_.method() == Method::kHead || HeadWriter::Bodiless(status_)) co_return;

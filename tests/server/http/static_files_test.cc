@@ -510,6 +510,21 @@ TEST_F(StaticFilesTest, SizesAroundTheBound) {
   EXPECT_EQ(Get("/f0", {{"Range", "bytes=0-"}}).status, 200);
 }
 
+// What is known of a large file may be a second old; what goes out is of the file that was opened.
+TEST_F(StaticFilesTest, ALargeFileIsWhatItIsWhenItIsOpened) {
+  folder_.Write("large.bin", std::string(3000, 'x'));
+  Open({.cached_file_bytes_max = 2000});
+  const Answer first = Get("/large.bin");
+  EXPECT_EQ(first.length, 3000u);
+  folder_.Replace("large.bin", std::string(4000, 'y'));
+  const Answer second = Get("/large.bin");
+  EXPECT_EQ(second.status, 200);
+  EXPECT_EQ(second.length, 4000u);
+  EXPECT_NE(Line(second, "ETag"), Line(first, "ETag"));
+  const Answer part = Get("/large.bin", {{"Range", "bytes=-1"}, {"If-Range", Line(first, "ETag")}});
+  EXPECT_EQ(part.status, 200) << "a part of one does not go with one of the other";
+}
+
 TEST_F(StaticFilesTest, WhatIsNotInMemoryIsReadByHelpers) {
   folder_.Write("a.txt", "hello");
   kernel_.cold = true;

@@ -48,16 +48,11 @@ class Served {
 
   // A head and all of a large file are there, or the connection has ended.
   bool HasAll(const sim::SimPeer* peer) {
-<<<<<<< HEAD
-    const bool has = http_.MsUntil([&] { return peer->received().size() > kLarge + 100 || peer->ended(); }) >= 0;
-    return has && (peer->ended() || Answers(peer->received()).complete() == 1);
-=======
     const auto has = [peer] {
       const size_t head = peer->received().find("\r\n\r\n");
       return head != std::string::npos && peer->received().size() >= head + 4 + kLarge;
     };
     return http_.MsUntil([&] { return has() || peer->ended(); }) >= 0;
->>>>>>> 9100ed4 (server/http: folders over the simulated kernel, and what a hot file costs)
   }
   // Answered, however long the helpers take.
   Answer Ask(std::string_view target, std::string_view lines = "", std::string_view method = "GET") {

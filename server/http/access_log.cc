@@ -26,6 +26,7 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "server/http/access_line.h"
@@ -131,6 +132,14 @@ class FileSink final : public spdlog::sinks::sink {
   bool torn_ = false;
 };
 
+// For good: a thread that hangs in a write(2) goes with the process.
+void LeaveBehind(std::shared_ptr<spdlog::details::thread_pool> pool) {
+  static std::mutex mutex;
+  static auto& all = *new std::vector<std::shared_ptr<spdlog::details::thread_pool>>();
+  std::lock_guard lock(mutex);
+  all.push_back(std::move(pool));
+}
+
 class QueuedLog final : public AccessLog {
  public:
   QueuedLog(int fd, int64_t (*wall_s)()) : wall_s_(wall_s), ledger_(std::make_shared<Ledger>()) {
@@ -156,9 +165,9 @@ class QueuedLog final : public AccessLog {
     });
     lock.unlock();
     if (settled) return;
-    // The file hangs, and the thread in it: it cannot be joined. What it uses stays behind for it.
+    // The file hangs, and the thread in it: it cannot be joined.
     ledger_->given_up.store(true, std::memory_order_relaxed);
-    static_cast<void>(new std::shared_ptr<spdlog::details::thread_pool>(std::move(pool_)));
+    LeaveBehind(std::move(pool_));
   }
 
   void Note(const AccessRecord& record) override {

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -313,6 +314,52 @@ TEST_F(StaticFilesTest, NoFileThatIsNoRegularOneIsOpened) {
   EXPECT_GT(kernel_.opens, 0) << "it was looked at";
   EXPECT_EQ(kernel_.opens_to_read, 0);
   EXPECT_EQ(kernel_.reads, 0);
+}
+
+// Under one name: what a cache remembers of it must not outlive it.
+TEST_F(StaticFilesTest, AFileThatBecomesSomethingElseIsThat) {
+  folder_.Write("a", "file");
+  folder_.Write("far/away/b", "at the end");
+  Open();
+  EXPECT_EQ(Get("/a").body, "file");
+  EXPECT_TRUE(Get("/a").at_once);
+  const auto becomes = [&](const std::function<void()>& make) {
+    folder_.Remove("a");
+    make();
+    Pass(1000);
+    return Get("/a");
+  };
+  const Answer folder = becomes([&] { folder_.Write("a/index.html", "inside"); });
+  EXPECT_EQ(folder.status, 301);
+  EXPECT_EQ(Line(folder, "Location"), "/a/");
+  EXPECT_EQ(Get("/a/").body, "inside");
+  const int opens_to_read = kernel_.opens_to_read;
+  const Answer fifo = becomes([&] { ASSERT_EQ(mkfifo((folder_ / "a").c_str(), 0644), 0); });
+  EXPECT_EQ(fifo.status, 404);
+  EXPECT_EQ(Get("/a/").status, 404) << "the folder's index went with it";
+  EXPECT_EQ(kernel_.opens_to_read, opens_to_read);
+  folder_.Link("chain2", "far/../chain1");
+  folder_.Link("chain1", "far/away/b");
+  EXPECT_EQ(becomes([&] { folder_.Link("a", "chain2"); }).body, "at the end");
+  folder_.Remove("chain1");
+  folder_.Link("chain1", "../outside");
+  Pass(1000);
+  EXPECT_EQ(Get("/a").status, 404) << "a link in the middle leads out now";
+  EXPECT_EQ(becomes([&] { folder_.Write("a", "again"); }).body, "again");
+}
+
+TEST_F(StaticFilesTest, ARootThatIsDeletedServesNothingAfterARecheck) {
+  folder_.Write("a", "file");
+  Open();
+  EXPECT_EQ(Get("/a").body, "file");
+  std::filesystem::remove_all(folder_.path());
+  EXPECT_EQ(Get("/a").body, "file") << "remembered, for less than a recheck";
+  Pass(1000);
+  EXPECT_EQ(Get("/a").status, 404);
+  EXPECT_EQ(Get("/").status, 404);
+  ASSERT_EQ(mkdir(folder_.path().c_str(), 0755), 0);
+  folder_.Write("a", "another folder's");
+  EXPECT_EQ(Get("/a").status, 404) << "the root is the folder that was opened, not its name";
 }
 
 TEST_F(StaticFilesTest, AFileThatMayNotBeReadIsNotToldFromNone) {

@@ -146,6 +146,52 @@ TEST_P(SimPool, WhatIsNotCleanIsNotKept) {
             2u);
 }
 
+TEST_P(SimPool, ABorrowerMayEndAConnectionWell) {
+  Bed bed(seed(), Of(1));
+  const auto ask_and_close = [&]() -> core::Task<> {
+    auto up = co_await bed.pool->Borrow();
+    up->Write("ping\n");
+    auto line = co_await up->ReadLine();
+    EXPECT_TRUE(line);
+    up.Close();
+    EXPECT_FALSE(up);
+    up.Close();  // nothing more
+  };
+  Running run(&bed.server, [&] { return ask_and_close(); });
+  bed.Run();
+  EXPECT_TRUE(run.done());
+  EXPECT_TRUE(bed.upstream.peers[0]->saw_fin());
+  EXPECT_FALSE(bed.upstream.peers[0]->saw_reset());
+  EXPECT_EQ(bed.Count(PoolCount::kClosedServed), 1u);
+  EXPECT_EQ(bed.Count(PoolCount::kClosedUnreturned), 0u);
+  EXPECT_EQ(bed.pool->open(), 0u);
+}
+
+TEST_P(SimPool, WhoWantsNoneOfTheIdleGetsANewOneInItsPlace) {
+  Bed bed(seed(), Of(2));
+  const auto ask = [&](Pool::Take take) {
+    std::vector<std::string> log;
+    const auto once = [&]() -> core::Task<> {
+      auto up = co_await bed.pool->Borrow(kNanosPerSecond, take);
+      log.push_back(!up ? up.Explain() : up.reused() ? "reused" : "new");
+      up.Return();
+    };
+    Running run(&bed.server, [&] { return once(); });
+    bed.Run();
+    EXPECT_TRUE(run.done());
+    return log.at(0);
+  };
+  EXPECT_EQ(ask(Pool::Take::kAny), "new");
+  EXPECT_EQ(ask(Pool::Take::kNotIdle), "new");  // there is room for a second one
+  EXPECT_EQ(bed.pool->idle(), 2u);
+  EXPECT_EQ(ask(Pool::Take::kAny), "reused");
+  EXPECT_EQ(ask(Pool::Take::kNotIdle), "new");  // the oldest one goes for it
+  EXPECT_EQ(bed.pool->idle(), 2u);
+  EXPECT_EQ(bed.pool->open(), 2u);
+  EXPECT_EQ(bed.Count(PoolCount::kClosedOld), 1u);
+  EXPECT_EQ(bed.upstream.peers.size(), 3u);
+}
+
 TEST_P(SimPool, IdleOnesAreWatched) {
   Bed bed(seed(), Of(1));
   bed.answering = true;

@@ -59,11 +59,10 @@ enum class Where : uint8_t { kSomewhere, kEverywhere, kRings, kModern, kEpoll };
   X(kPostsRefused, "posts_refused", kSomewhere)                   \
   X(kBroadcasts, "broadcasts", kEverywhere)                       \
   X(kHttpResponses, "http_responses", kEverywhere)                \
-  X(kHttpContinued, "http_continued", kEverywhere)                \
+  X(kHttpContinued, "http_continued", kSomewhere)                 \
   X(kHttpFailed, "http_handlers_failed", kEverywhere)             \
-  X(kHttpStreamsCut, "http_streams_cut", kSomewhere)              \
   X(kHttpExpired, "http_keepalive_expired", kSomewhere)           \
-  X(kHttpGrace, "http_drain_grace_expired", kEverywhere)          \
+  X(kHttpGrace, "http_drain_grace_expired", kSomewhere)           \
   X(kHttpLate, "http_requests_late", kSomewhere)                  \
   X(kMail, "mail", kEverywhere)                                   \
   X(kMailRefused, "mail_refused", kEverywhere)                    \

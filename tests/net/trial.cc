@@ -36,8 +36,8 @@ constexpr std::pair<Covered, sim::FaultSite> kFaults[] = {
 using server::http::HttpCount;
 constexpr std::pair<Covered, HttpCount> kHttp[] = {
     {Covered::kHttpResponses, HttpCount::kResponses},  {Covered::kHttpContinued, HttpCount::kContinued},
-    {Covered::kHttpFailed, HttpCount::kHandlerFailed}, {Covered::kHttpStreamsCut, HttpCount::kStreamsCut},
-    {Covered::kHttpExpired, HttpCount::kKeepaliveExpired}, {Covered::kHttpGrace, HttpCount::kDrainGraceExpired},
+    {Covered::kHttpFailed, HttpCount::kHandlerFailed}, {Covered::kHttpExpired, HttpCount::kKeepaliveExpired},
+    {Covered::kHttpGrace, HttpCount::kDrainGraceExpired},
 };
 
 }  // namespace

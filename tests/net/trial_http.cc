@@ -41,14 +41,20 @@ ServiceFactory TrialHttp() {
 
 std::string HttpScript::More(Dice& dice, size_t bytes) {
   std::string said = Rest();
+  bool expects = false;
+  size_t body_at = 0;
   while (said.size() < bytes) {
     const server::http::Question question = server::http::DrawQuestion(dice, kKinds);
+    expects = question.expects;
+    body_at = said.size() + question.bytes.find("\r\n\r\n") + 4;
     said += question.bytes;
     bytes_ += question.bytes.size();
     asked_.push_back({bytes_, MeaningOf(question.status, question.body) + "\n", question.head});
   }
+  // As one who waits for a 100 does.
+  if (expects && dice.Chance(70)) bytes = body_at;
   // Who is late with a HEAD is answered as anybody whose head was not read: with a body.
-  if (said.size() > bytes && !asked_.back().head && dice.Chance(60)) {
+  if (said.size() > bytes && !asked_.back().head && (expects || dice.Chance(60))) {
     unsaid_ = said.substr(bytes);
     said.resize(bytes);
   }

@@ -30,7 +30,7 @@
 namespace mooring::server::http {
 
 struct StaticOptions {
-  std::string root;
+  std::string root = {};
   std::string index = "index.html";
   uint32_t cached_file_bytes_max = 1 << 20;     // larger ones are streamed
   uint64_t cache_bytes_max = 64 << 20;          // of a shard

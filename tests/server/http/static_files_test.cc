@@ -115,7 +115,8 @@ class Asked {
     Shard::Enter enter(&stepped->shard);
     response_ = action->now(*request);
     at_once_ = response_.has_value();
-    if (!at_once_) EXPECT_TRUE(Run(action, request, &response_).Start(&root_));
+    if (at_once_) return;
+    EXPECT_TRUE(Run(action, request, &response_).Start(&root_));
   }
   static core::Task<> Run(const Action* action, Request* request, std::optional<Response>* to) {
     Response response = co_await action->later(*request);

@@ -85,8 +85,8 @@ class Noting final : public Handler {
 };
 
 TEST_P(SimPeerAddresses, AreKnownFromTheFirstCallbackToTheLast) {
+  Seen seen;  // before the server, whose connections end with it
   SimServer server(seed(), Over({.shards = 2}));
-  Seen seen;
   const std::string at = server.Listen(Callbacks<Noting>(&seen), {.track_peers = true});
   std::map<std::string, std::string> sent;
   std::vector<sim::SimPeer*> peers;
@@ -113,8 +113,8 @@ TEST_P(SimPeerAddresses, AreKnownFromTheFirstCallbackToTheLast) {
 }
 
 TEST_P(SimPeerAddresses, AreKnownToACoroutineAndItsReadsMissNothing) {
-  SimServer server(seed(), Over());
   std::map<std::string, std::string> lines, sent;
+  SimServer server(seed(), Over());
   const std::string at = server.Listen(Coroutine([&](Connection& conn) -> core::Task<> {
                                          for (;;) {
                                            auto line = co_await conn.ReadLine();
@@ -137,8 +137,8 @@ TEST_P(SimPeerAddresses, AreKnownToACoroutineAndItsReadsMissNothing) {
 }
 
 TEST_P(SimPeerAddresses, OfPeersThatAreGoneBeforeTheAnswerEndWithACauseAndLeaveNothing) {
-  SimServer server(seed(), Over());
   Seen seen;
+  SimServer server(seed(), Over());
   const std::string at = server.Listen(Callbacks<Noting>(&seen), {.track_peers = true});
   for (int i = 0; i < 60; ++i) {
     auto* peer = server.Connect(at);
@@ -154,8 +154,8 @@ TEST_P(SimPeerAddresses, OfPeersThatAreGoneBeforeTheAnswerEndWithACauseAndLeaveN
 }
 
 TEST_P(SimPeerAddresses, AreNotAskedForWhereNobodyTracksThem) {
-  SimServer server(seed(), Over());
   Seen seen;
+  SimServer server(seed(), Over());
   const uint64_t before = server.shard().accounting().Bytes(alloc::Purpose::kOther);
   const std::string at = server.Listen(Callbacks<Noting>(&seen));
   auto* peer = server.ConnectNow(at);
@@ -167,8 +167,8 @@ TEST_P(SimPeerAddresses, AreNotAskedForWhereNobodyTracksThem) {
 }
 
 TEST_P(SimPeerAddresses, AreEmptyForAUnixSocketWhoseServiceStarts) {
-  SimServer server(seed(), Over());
   Seen seen;
+  SimServer server(seed(), Over());
   const std::string at = server.ListenUnix(Callbacks<Noting>(&seen), {.track_peers = true});
   auto* peer = server.Connect(at);
   peer->Send("hello");
@@ -178,8 +178,8 @@ TEST_P(SimPeerAddresses, AreEmptyForAUnixSocketWhoseServiceStarts) {
 }
 
 TEST_P(SimPeerAddresses, DoNotPassToTheNextConnectionInTheSlot) {
-  SimServer server(seed(), Over());
   Seen seen;
+  SimServer server(seed(), Over());
   const std::string tracked = server.Listen(Callbacks<Noting>(&seen), {.track_peers = true});
   const std::string other = server.Listen(Callbacks<Noting>(&seen));
   auto* first = server.ConnectNow(tracked);
@@ -194,8 +194,8 @@ TEST_P(SimPeerAddresses, DoNotPassToTheNextConnectionInTheSlot) {
 }
 
 TEST_P(SimPeerAddresses, OfAConnectionThatThisSideBeganIsWhereItWasConnectedTo) {
-  SimServer server(seed(), Over());
   Seen seen;
+  SimServer server(seed(), Over());
   const std::string at = server.Listen(Callbacks<server::Echo>());
   const ListenerId tracked = server.AddProfile(Callbacks<Noting>(&seen), {.track_peers = true});
   const ListenerId other = server.AddProfile(Callbacks<Noting>(&seen));
@@ -208,8 +208,8 @@ TEST_P(SimPeerAddresses, OfAConnectionThatThisSideBeganIsWhereItWasConnectedTo) 
 }
 
 TEST_P(SimPeerAddresses, AreAskedForInADrainToo) {
-  SimServer server(seed(), Over());
   Seen seen;
+  SimServer server(seed(), Over());
   const std::string at = server.Listen(Callbacks<Noting>(&seen), {.track_peers = true});
   std::vector<sim::SimPeer*> peers;
   for (int i = 0; i < 10; ++i) {
@@ -250,8 +250,8 @@ TEST_P(SimPeerAddresses, DelayTheFirstAnswerByNoTurnButByOneOnEpoll) {
 }
 
 TEST_P(SimPeerAddresses, GiveTheirMemoryBackWhenEverybodyIsGone) {
-  SimServer server(seed(), Over());
   Seen seen;
+  SimServer server(seed(), Over());
   const std::string at = server.Listen(Callbacks<Noting>(&seen), {.track_peers = true});
   const auto bytes = [&] { return server.shard().accounting().Bytes(alloc::Purpose::kOther); };
   const uint64_t before = bytes();

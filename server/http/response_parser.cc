@@ -152,6 +152,11 @@ Refusal ResponseParser::OnField(char c) {
 ResponseParser::Step ResponseParser::FeedHead(std::string_view all, Field* fields) {
   if (state_ == State::kRefused) return {Event::kRefused, 0, {}};
   for (; at_ < all.size(); ++at_) {
+    if (state_ == State::kValue) {
+      const char* const bound = all.data() + std::min<size_t>(all.size(), limits_->head_bytes);
+      at_ = static_cast<uint32_t>(Skip<kValueByte>(all.data() + at_, std::max(all.data() + at_, bound)) - all.data());
+      if (at_ == all.size()) break;
+    }
     if (at_ >= std::min(limits_->head_bytes, kHeadBytesMax)) return Refuse(Refusal::kFieldsTooLarge, at_);
     const char c = all[at_];
     const State before = state_;

@@ -189,6 +189,8 @@ Reader::Found Reader::Look(Connection& conn) {
     }
     if (input->parked.empty()) return Found::kNotYet;
     alloc::Lease next = input->parked.Pop(&Engine::Current()->shard_->frames());
+    // Reading was off until here; and the block may be kept, so that it does not say so when it goes back.
+    if (input->parked.empty() && conn.Has(Connection::kReadingOff)) Engine::Current()->MarkDirty(conn);
     if (input->current.empty()) {
       input->current = std::move(next);
       input->scanned = 0;

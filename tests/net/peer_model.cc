@@ -211,6 +211,8 @@ void PeerModel::Jump(int64_t ms) {
   if (may_close && over(Engine::kLingerTotalSeconds)) prefix_only_ = true;
   if (unanswered && over(setting_.options.write_stall_s)) prefix_only_ = true;
   if (unheard && over(setting_.options.idle_timeout_s)) prefix_only_ = true;
+  // The time of a request is up that the server did not have whole when the clock jumped.
+  if (http() && (unanswered || http_.partial()) && over(kHttpPatienceSeconds)) prefix_only_ = late_ = true;
 }
 
 // Checking.

@@ -49,7 +49,7 @@ const Site& Of(FaultSite site) {
 FaultPlan::Rates FaultPlan::Running() {
   return {{FaultSite::kRingEnter, 30}, {FaultSite::kSocket, 100}, {FaultSite::kFilter, 200},  {FaultSite::kAccept, 100},
           {FaultSite::kInstall, 200},  {FaultSite::kReceive, 10}, {FaultSite::kSend, 10},     {FaultSite::kConnect, 100},
-          {FaultSite::kPeerName, 50},  {FaultSite::kEpollAdd, 50}, {FaultSite::kEpollWait, 50}};
+          {FaultSite::kPeerName, 150}, {FaultSite::kEpollAdd, 50}, {FaultSite::kEpollWait, 50}};
 }
 
 FaultPlan::Rates FaultPlan::Harmless() {

@@ -176,7 +176,8 @@ TEST_P(SimFilesTest, PathsThatLeadOutFindNothing) {
 
 TEST_P(SimFilesTest, FilesThatChangeWhileTheyAreReadAreReadAsTheyAreThen) {
   FileServer all(seed(), Options());
-  all.files().Write("www/a", Text(50'000));
+  const std::string text = Text(50'000);
+  all.files().Write("www/a", text);
   all.Start();
   std::vector<sim::SimPeer*> peers;
   for (int i = 0; i < 5; ++i) peers.push_back(all.Ask("a\na\na\n"));
@@ -185,8 +186,8 @@ TEST_P(SimFilesTest, FilesThatChangeWhileTheyAreReadAreReadAsTheyAreThen) {
     if (!all.server.world.Step() && !all.server.world.MoveClock(end * kNanosPerMs)) break;
     switch (steps % 37) {
       case 7: all.files().Truncate("www/a", bytes /= 2); break;
-      case 17: all.files().Write("www/a", Text(bytes = 50'000)); break;  // the same bytes, as far as they go
-      case 27: all.files().Replace("www/a", Text(bytes = 40'000)); break;
+      case 17: all.files().Write("www/a", text.substr(0, bytes = 50'000)); break;  // the same bytes, as far as they go
+      case 27: all.files().Replace("www/a", text.substr(0, bytes = 40'000)); break;
     }
   }
   for (sim::SimPeer* peer : peers) {
@@ -196,7 +197,7 @@ TEST_P(SimFilesTest, FilesThatChangeWhileTheyAreReadAreReadAsTheyAreThen) {
       ASSERT_NE(end, std::string::npos);
       ASSERT_LT(colon, end);
       const std::string body(left.substr(colon + 1, end - colon - 1));
-      EXPECT_TRUE(body == Text(50'000).substr(0, body.size())) << "what is read is the file's, without a gap";
+      EXPECT_TRUE(body == text.substr(0, body.size())) << "what is read is the file's, without a gap";
       left.remove_prefix(end + 1);
     }
     EXPECT_TRUE(left.empty());
@@ -302,7 +303,7 @@ TEST_P(SimFilesTest, AServerThatIsCutAtAnyStageLeavesNothing) {
   size_t with_jobs = 0;
   SimServer::Options options = Options(2);
   options.jobs.threads = 1;  // so that some wait
-  for (int steps = 0; steps < 300; steps += 11) {
+  for (int steps = 0; steps < 300; steps += 23) {
     FileServer all(seed(), options);
     all.files().Write("www/a", Text(15'000));
     all.Start();
@@ -317,7 +318,7 @@ TEST_P(SimFilesTest, AServerThatIsCutAtAnyStageLeavesNothing) {
     EXPECT_EQ(all.server.live(), 0u);
     EXPECT_EQ(all.files().open(), 1u) << "the root alone";
   }
-  EXPECT_GT(with_jobs, 5u);
+  EXPECT_GT(with_jobs, 3u);
 }
 
 }  // namespace

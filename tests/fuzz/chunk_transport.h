@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ChunkTransport: a transport of one connection, whose peer says a stream that is cut as an input asks, then its FIN, and
-// reads all that it is told.
+// ChunkTransport: a transport of one connection, whose peer says a stream that is cut as an input asks, then its FIN,
+// and reads all that it is told.
 //
 // Threads:  one: the shard's, which a target turns.
 // Owns:     the stream, and what was answered.

@@ -190,9 +190,9 @@ void PeerModel::Look(int64_t now_ms) {
   const auto passed = [&](int64_t since_ms, int64_t seconds) { return now_ms - since_ms >= (seconds - 1) * 1000; };
   const ServiceOptions& options = setting_.options;
   if (options.idle_timeout_s != 0 && passed(active_ms_, options.idle_timeout_s)) prefix_only_ = true;
-  if (http() && (passed(active_ms_, kHttpPatienceSeconds) || (http_.partial() && passed(begun_ms_, kHttpPatienceSeconds)))) {
-    prefix_only_ = late_ = true;
-  }
+  const bool late = passed(active_ms_, kHttpPatienceSeconds) ||
+                    (http_.partial() && passed(begun_ms_, kHttpPatienceSeconds));
+  if (http() && late) prefix_only_ = late_ = true;
   if (slow_since_ms_ < 0) return;
   if (options.write_stall_s != 0 && passed(slow_since_ms_, options.write_stall_s)) prefix_only_ = true;
   if (passed(slow_since_ms_, Engine::kLingerTotalSeconds)) prefix_only_ = true;

@@ -391,6 +391,7 @@ void Trial::Drain() {
 }
 
 void Trial::Cut() {
+  LookAll();
   server_->BeginDrain();
   if (dice_.Chance(50)) {
     RunFor(plan_.cut_after_ms);
@@ -405,6 +406,7 @@ void Trial::Cut() {
     findings_.Add("shutdown", absl::StrCat("not drained ", kCutMs, " ms after the deadline, with ", server_->live(),
                                            " connections"));
   }
+  LookAll();
   for (PeerModel& peer : peers_) {
     peer.MayEndEarly();
     peer.FinishMessage();  // reads on

@@ -108,7 +108,9 @@ bool Answers::ReadHead(std::string_view bytes, size_t* at, Answer* answer) {
     const size_t to = std::min(head.find("\r\n", from), head.size());
     const std::string_view field = head.substr(from, to - from);
     const size_t colon = field.find(':');
-    if (colon == std::string_view::npos || !Token(field.substr(0, colon))) return Wrong(*at + from, "a malformed field");
+    if (colon == std::string_view::npos || !Token(field.substr(0, colon))) {
+      return Wrong(*at + from, "a malformed field");
+    }
     std::string_view value = field.substr(colon + 1);
     while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
     answer->fields.emplace_back(field.substr(0, colon), value);

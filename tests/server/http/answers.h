@@ -33,7 +33,7 @@ struct Answer {
 
 class Answers {
  public:
-  // `heads`: for each request, in order, whether it was a HEAD; those beyond are none. 1xx answer none of them (but 101).
+  // `heads`: for each request, in order, whether it was a HEAD; those beyond are none. A 1xx answers none, but a 101.
   explicit Answers(std::string_view bytes, const std::vector<bool>& heads = {});
 
   // What is against the rules, and where; empty: nothing.

@@ -9,7 +9,8 @@ namespace mooring::server::http {
 namespace {
 
 const std::string kSmall = "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 3\r\n\r\nabc";
-const std::string kChunks = "HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n";
+const std::string kChunks =
+    "HTTP/1.1 200 OK\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n";
 const std::string kHead = "HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 1000\r\n\r\n";
 const std::string kLast = "HTTP/1.1 404 Not Found\r\nDate: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A POST at every moment around SIGTERM, on connections that are kept: none is lost. The real program, on each transport.
+// A POST at every moment around SIGTERM, on connections that are kept: none is lost. The real program, on both kinds of
+// transport.
 #include <gtest/gtest.h>
 #include <signal.h>
 

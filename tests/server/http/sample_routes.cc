@@ -139,7 +139,8 @@ Question Question::Get(std::string target, std::string body) {
 
 Question Question::Post(std::string target, std::string_view content, std::string answer) {
   Question question;
-  question.bytes = absl::StrCat("POST ", target, " HTTP/1.1\r\nHost: sim\r\nContent-Length: ", content.size(), "\r\n\r\n");
+  question.bytes = absl::StrCat("POST ", target, " HTTP/1.1\r\nHost: sim\r\nContent-Length: ", content.size(),
+                                "\r\n\r\n");
   question.bytes.append(content);
   question.body = std::move(answer);
   return question;
@@ -151,7 +152,8 @@ std::string Chunked(std::string_view content, net::Dice& dice) {
     const size_t most = dice.Chance(30) ? 8 : content.size();
     const size_t size = std::min<size_t>(content.size(), dice.Between(1, most));
     const char* extension = dice.Chance(10) ? ";name=\"value\"" : "";
-    absl::StrAppend(&bytes, dice.Chance(50) ? absl::StrFormat("%x", size) : absl::StrFormat("00%X", size), extension, "\r\n");
+    const std::string number = dice.Chance(50) ? absl::StrFormat("%x", size) : absl::StrFormat("00%X", size);
+    absl::StrAppend(&bytes, number, extension, "\r\n");
     bytes.append(content.substr(0, size)).append("\r\n");
     content.remove_prefix(size);
   }
@@ -206,13 +208,15 @@ Question DrawQuestion(net::Dice& dice, const QuestionKinds& kinds) {
     const uint64_t first = kinds.early ? 0 : 3;
     target = kTargets[dice.Between(first, kinds.sleeps ? 5 : 4)];
     const std::string content = Pattern(bytes(), static_cast<unsigned>(dice.Pick(26)));
-    question.body = target == "/echoed" ? content : target == "/begun" || target == "/ignored" ? target.substr(1) : Told(content);
+    const bool unread = target == "/begun" || target == "/ignored";
+    question.body = target == "/echoed" ? content : unread ? target.substr(1) : Told(content);
     question.bytes = absl::StrCat("POST ", target, " HTTP/1.1\r\nHost: sim\r\n");
     // One that answers before it has read makes a client that waits guess whether to send: the connection closes then.
     question.expects = dice.Chance(8) && target != "/echoed" && target != "/ignored";
     if (question.expects) question.bytes += "Expect: 100-continue\r\n";
     const bool chunked = dice.Chance(50);
-    fields = chunked ? "Transfer-Encoding: chunked\r\n\r\n" : absl::StrCat("Content-Length: ", content.size(), "\r\n\r\n");
+    fields = chunked ? std::string("Transfer-Encoding: chunked\r\n\r\n")
+                     : absl::StrCat("Content-Length: ", content.size(), "\r\n\r\n");
     fields += chunked ? Chunked(content, dice) : content;
   }
   if (dice.Chance(10)) absl::StrAppend(&question.bytes, "X-Filler: ", std::string(dice.Between(1, 900), 'f'), "\r\n");
@@ -247,7 +251,8 @@ std::string WrongIn(std::string_view received, const std::vector<Question>& ques
     if (answer.status != question.status) return wrong("status ", answer.status, ", not ", question.status);
     if (question.status == 200) {
       const bool short_one = !answer.complete && !answer.to_end;
-      const std::string_view due = std::string_view(question.body).substr(0, short_one || !whole ? answer.body.size() : std::string::npos);
+      const size_t most = short_one || !whole ? answer.body.size() : std::string::npos;
+      const std::string_view due = std::string_view(question.body).substr(0, most);
       if (answer.body != due) return wrong("a body of ", answer.body.size(), " bytes, not ", question.body.size());
     }
     if (whole && !answer.complete && !answer.to_end) return wrong("not complete");

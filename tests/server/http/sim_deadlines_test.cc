@@ -96,7 +96,8 @@ TEST(SimDeadlines, ABodyThatStopsIsRefused) {
   for (const char* route : {"/whole", "/pulled"}) {
     SCOPED_TRACE(route);
     SimHttp http(1, SampleRoutes());
-    auto* peer = http.Ask(absl::StrCat("POST ", route, " HTTP/1.1\r\nHost: sim\r\nContent-Length: 50000\r\n\r\n", Pattern(20'000)));
+    auto* peer = http.Ask(absl::StrCat("POST ", route, " HTTP/1.1\r\nHost: sim\r\nContent-Length: 50000\r\n\r\n",
+                                       Pattern(20'000)));
     ExpectAfter(http.MsUntil([&] { return peer->ended(); }), 30);
     EXPECT_EQ(StatusOfLast(peer), 408);
     EXPECT_EQ(http.Refused(Refusal::kBodyDeadline), 1u);
@@ -108,7 +109,8 @@ TEST(SimDeadlines, ABodyThatIsTooSlowIsRefusedAndOneThatIsNotIsRead) {
     SCOPED_TRACE(bytes);
     SimHttp http(1, SampleRoutes());
     const std::string body = Pattern(42'000);
-    auto* peer = http.Ask(absl::StrCat("POST /pulled HTTP/1.1\r\nHost: sim\r\nContent-Length: ", body.size(), "\r\n\r\n"));
+    auto* peer = http.Ask(absl::StrCat("POST /pulled HTTP/1.1\r\nHost: sim\r\nContent-Length: ", body.size(),
+                                       "\r\n\r\n"));
     const int64_t begin = http.server.world.now_ms();
     for (size_t at = 0; at < body.size() && !peer->ended(); at += static_cast<size_t>(bytes)) {
       peer->Send(std::string_view(body).substr(at, static_cast<size_t>(bytes)));
@@ -132,7 +134,8 @@ TEST(SimDeadlines, ARouteThatDoesNotReadIsNotItsPeersFault) {
     co_return Response::Text(absl::StrCat(static_cast<int>(end), " ", request.body().size()));
   });
   SimHttp http(1, router);
-  auto* peer = http.Ask(absl::StrCat("POST /thinks HTTP/1.1\r\nHost: sim\r\nContent-Length: 300000\r\n\r\n", Pattern(300'000)));
+  auto* peer = http.Ask(absl::StrCat("POST /thinks HTTP/1.1\r\nHost: sim\r\nContent-Length: 300000\r\n\r\n",
+                                     Pattern(300'000)));
   http.server.world.RunFor(50'000);
   ASSERT_EQ(StatusOfLast(peer), 200) << peer->received();
   EXPECT_EQ(SimHttp::AnswersTo(peer)[0].body, "1 300000");
@@ -300,7 +303,8 @@ TEST(SimDeadlines, AnOldConnectionIsRetired) {
 
 // What an idle connection costs beside its slot: the handler that New made.
 TEST(SimDeadlines, AnIdleConnectionHoldsNoBlockAndOneFrame) {
-  for (const char* request : {"GET /plain/30000 HTTP/1.1\r\nHost: sim\r\n\r\n", "GET /later/5/9 HTTP/1.1\r\nHost: sim\r\n\r\n",
+  for (const char* request : {"GET /plain/30000 HTTP/1.1\r\nHost: sim\r\n\r\n",
+                              "GET /later/5/9 HTTP/1.1\r\nHost: sim\r\n\r\n",
                               "GET /naps/5/900 HTTP/1.1\r\nHost: sim\r\n\r\n",
                               "POST /pulled HTTP/1.1\r\nHost: sim\r\nContent-Length: 3\r\n\r\nabc"}) {
     SCOPED_TRACE(request);

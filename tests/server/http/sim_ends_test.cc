@@ -119,7 +119,7 @@ TEST_P(SimHttpDrain, TheRequestUnderWayIsAnsweredAndSaysThatItIsTheLast) {
   EXPECT_TRUE(http.server.drained());
 }
 
-// All that the kernel had when the drain began, on one connection. The last answer says that it is, or the grace follows.
+// All that the kernel had when the drain began. The last answer says that it is the last, or the grace follows.
 TEST_P(SimHttpDrain, PipelinedRequestsAreAllAnswered) {
   for (const int count : {1, 2, 10, 500}) {
     SCOPED_TRACE(count);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests over the simulated kernel, cut anywhere and behind each other: what is answered is decided by what was asked.
+// Requests over the simulated kernel, cut anywhere and behind each other: what is answered is what was asked.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -25,18 +25,24 @@ std::string NameOf(TransportKind kind) { return absl::StrReplaceAll(std::string(
 class SimSplits : public testing::TestWithParam<TransportKind> {};
 
 // All that there is in few bytes: each framing, a stream, HEAD, and an end that nobody may read on behind.
-const char kSized[] = "POST /whole HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\n01234GET /plain/2 HTTP/1.1\r\nHost: s\r\n\r\n";
+const char kSized[] =
+    "POST /whole HTTP/1.1\r\nHost: s\r\nContent-Length: 5\r\n\r\n01234"
+    "GET /plain/2 HTTP/1.1\r\nHost: s\r\n\r\n";
 const char kChunked[] =
     "POST /pulled HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: v\r\n\r\n"
     "GET /x HTTP/1.0\r\n\r\n";
-const char kEcho[] = "POST /echoed HTTP/1.1\r\nHost: s\r\nContent-Length: 4\r\n\r\nabcdHEAD /sized/2/3 HTTP/1.1\r\nHost: s\r\n\r\n";
+const char kEcho[] =
+    "POST /echoed HTTP/1.1\r\nHost: s\r\nContent-Length: 4\r\n\r\nabcd"
+    "HEAD /sized/2/3 HTTP/1.1\r\nHost: s\r\n\r\n";
 const char kUnread[] =
     "POST /ignored HTTP/1.1\r\nHost: s\r\nContent-Length: 4\r\n\r\nabcd"
     "POST /begun HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
     "GET /plain/3 HTTP/1.1\r\nHost: s\r\n\r\n";
-const char kRefused[] = "GET /plain/1 HTTP/1.1\r\nHost: s\r\n\r\nGET /plain/1 HTTP/1.1\r\nHost: s\r\n a: fold\r\n\r\nGET / HTTP/1.1\r\n";
+const char kRefused[] =
+    "GET /plain/1 HTTP/1.1\r\nHost: s\r\n\r\n"
+    "GET /plain/1 HTTP/1.1\r\nHost: s\r\n a: fold\r\n\r\nGET / HTTP/1.1\r\n";
 
-// What was answered, without what the cut may change: the sizes of an echo's chunks. (Dates are the same, or their time is.)
+// What was answered, without what the cut may change: the sizes of an echo's chunks, and the second.
 std::string Gist(const sim::SimPeer* peer, const std::vector<bool>& heads) {
   const Answers answers(peer->received(), heads);
   std::string gist = answers.error();
@@ -219,7 +225,8 @@ TEST(SimPipelines, AClientThatWaitsForItIsToldToGoOn) {
   for (const char* route : {"/whole", "/pulled", "/echoed"}) {
     SCOPED_TRACE(route);
     SimHttp http(1, SampleRoutes());
-    auto* peer = http.Ask(absl::StrCat("POST ", route, " HTTP/1.1\r\nHost: sim\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"));
+    auto* peer = http.Ask(absl::StrCat("POST ", route, " HTTP/1.1\r\nHost: sim\r\nExpect: 100-continue\r\n",
+                                       "Content-Length: 5\r\n\r\n"));
     EXPECT_NE(peer->received().find("HTTP/1.1 100 Continue\r\n\r\n"), std::string::npos) << peer->received();
     peer->Send("01234");
     http.server.world.RunUntilIdle();
@@ -248,7 +255,8 @@ TEST(SimPipelines, AClientThatIsNotToldToGoOnMayNotBeMisread) {
 TEST(SimPipelines, ABodyThatNobodyReadsIsNoRequest) {
   SimHttp http(1, SampleRoutes());
   const std::string body = "GET /plain/1 HTTP/1.1\r\nHost: s\r\n\r\n";
-  auto* peer = http.Ask(absl::StrCat("POST /ignored HTTP/1.1\r\nHost: sim\r\nContent-Length: ", body.size(), "\r\n\r\n", body));
+  auto* peer = http.Ask(absl::StrCat("POST /ignored HTTP/1.1\r\nHost: sim\r\nContent-Length: ", body.size(),
+                                     "\r\n\r\n", body));
   const Answers answers = http.AnswersTo(peer);
   EXPECT_EQ(answers.error(), "");
   ASSERT_EQ(answers.size(), 1u);

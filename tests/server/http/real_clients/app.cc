@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A program of the library's for other people's clients: SampleRoutes, and /connection, which says on which one it was asked.
+// A program of the library for other people's clients: SampleRoutes, and /connection, which says on which it was asked.
 #include <cstdint>
 #include <memory>
 #include <string>

@@ -47,7 +47,8 @@ class Browser(servers.Case):
         log = os.path.join(self.folder, "access.log")
         server = servers.mooringd(self.folder + "/root", "--http-access-log=" + log)
         try:
-            self.assertIn('<p id="result">loaded %d, wrong 0</p>' % (SCRIPTS + PICTURES + TEXTS), self.dom(server.base + "/"))
+            due = '<p id="result">loaded %d, wrong 0</p>' % (SCRIPTS + PICTURES + TEXTS)
+            self.assertIn(due, self.dom(server.base + "/"))
         finally:
             server.end()
         with open(log, encoding="latin-1") as file:

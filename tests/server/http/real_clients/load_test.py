@@ -21,7 +21,8 @@ class Load(servers.Case):
 
     def wrk(self, url, connections=64, seconds=2, script=None):
         more = ["-s", script] if script else []
-        done = servers.run([servers.program("wrk"), "-t2", "-c%d" % connections, "-d%ds" % seconds, "--timeout", "20s"] + more + [url])
+        done = servers.run([servers.program("wrk"), "-t2", "-c%d" % connections, "-d%ds" % seconds, "--timeout", "20s"] +
+                           more + [url])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("Non-2xx", done.stdout)
         self.assertNotIn("Socket errors", done.stdout)
@@ -60,8 +61,9 @@ request = function() return all end
         self.wrk(self.files + "/1k.txt", script=script)
 
     def test_h2load(self):
-        for url in (self.files + "/1k.txt", self.routes + "/plain/13", self.routes + "/chunks/2/30", self.routes + "/later/0/9"):
-            done = servers.run([servers.program("h2load"), "--h1", "-n", "20000", "-c", "50", "-m", "8", "-t", "1", url])
+        h2load = servers.program("h2load")
+        for url in [self.files + "/1k.txt"] + [self.routes + each for each in ("/plain/13", "/chunks/2/30", "/later/0/9")]:
+            done = servers.run([h2load, "--h1", "-n", "20000", "-c", "50", "-m", "8", "-t", "1", url])
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("20000 succeeded, 0 failed, 0 errored, 0 timeout", done.stdout)
             self.assertIn("status codes: 20000 2xx, 0 3xx, 0 4xx, 0 5xx", done.stdout)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What node_test.py starts: Node's fetch, many at once, with bodies streamed both ways. Prints "ok", or what went wrong.
+// What node_test.py starts: Node's fetch, many at once, bodies streamed both ways. Prints "ok", or what went wrong.
 import assert from 'node:assert/strict';
 
 const base = process.argv[2];

@@ -37,7 +37,8 @@ class Client(servers.Case):
         for i in range(300):
             self.assertEqual(self.ask(connection, "GET", "/plain/%d" % i), servers.pattern(i))
             self.assertEqual(self.ask(connection, "HEAD", "/plain/%d" % i), b"")
-            self.assertEqual(self.ask(connection, "POST", "/pulled", servers.pattern(i)), servers.told(servers.pattern(i)).encode())
+            body = servers.pattern(i)
+            self.assertEqual(self.ask(connection, "POST", "/pulled", body), servers.told(body).encode())
             seen.add(self.ask(connection, "GET", "/connection"))
         self.assertEqual(len(seen), 1)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What these tests start: mooringd with a folder, the program app with its routes, nginx in front of them. Each is ended as
-# an operator would, and has to end well.
+# What these tests start: mooringd with a folder, the program app with its routes, nginx in front of them. Each is ended
+# as an operator would, and has to end well.
 import os
 import shutil
 import signal
@@ -32,7 +32,8 @@ def program(name):
 def run(arguments, **more):
     """What a client did: its stdout and stderr, as text unless text=False."""
     more.setdefault("text", True)
-    return subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False, **more)
+    more.setdefault("timeout", PATIENCE_S)
+    return subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False, **more)
 
 
 class Daemon:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// After warm-up neither an echo nor a line request makes a heap allocation.
+// After warm-up neither an echo, a line nor an HTTP request for a hot file makes a heap allocation.
 //
 // This program has its own malloc and operator new, which count and hand on to the C library's, so that mimalloc, if it
 // is linked, serves nobody here.
@@ -17,11 +17,16 @@
 #include <string>
 #include <utility>
 
+#include "core/blocking_pool.h"
+#include "core/shard.h"
 #include "net/task_service.h"
 #include "server/echo.h"
+#include "server/http/http_service.h"
+#include "server/http/static_files.h"
 #include "server/line.h"
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
+#include "tests/server/http/temp_folder.h"
 
 namespace {
 std::atomic<bool> counting{false};
@@ -131,8 +136,9 @@ int Ask(const Client& client, const char* request, size_t request_bytes, size_t 
   return n;
 }
 
-uint64_t AllocationsOf(ServiceFactory service, const char* request, size_t request_bytes, size_t answer_bytes) {
-  LoopbackServer server(std::move(service));
+uint64_t AllocationsOf(ServiceFactory service, const char* request, size_t request_bytes, size_t answer_bytes,
+                       const net::ServiceOptions& options = {}) {
+  LoopbackServer server(std::move(service), {.service = options});
   Client client(server.port());
   EXPECT_EQ(Ask(client, request, request_bytes, answer_bytes, 1000), 1000) << "warm-up";
   allocations = 0;
@@ -149,6 +155,35 @@ TEST_F(NoAllocation, ForALine) { EXPECT_EQ(AllocationsOf(Coroutine(Line), "01234
 
 TEST_F(NoAllocation, ForPipelinedLines) {
   EXPECT_EQ(AllocationsOf(Coroutine(Line), "a\nb\nc\nd\ne\nf\ng\nh\n", 16, 24), 0u);
+}
+
+// With what is looked at again left out: that is three names a second.
+TEST_F(NoAllocation, ForAHotFile) {
+  const http::TempFolder folder;
+  folder.Write("a.html", std::string(1000, 'x'));
+  const auto files = http::StaticFiles::Open({.root = folder.path(), .recheck_ms = 3'600'000});
+  ASSERT_TRUE(files.ok()) << files.status();
+  http::Router router;
+  router.Fallback(files->action());
+  core::BlockingPool pool;
+  const ServiceFactory service = [&] {
+    core::Shard::Current()->SetJobRunner(&pool);
+    return std::make_unique<http::HttpService>(router, http::HttpOptions{.requests_max = 0});
+  };
+  const std::string request = "GET /a.html HTTP/1.1\r\nHost: x\r\n\r\n";
+  const net::ServiceOptions options = http::Http(router).limits();
+  std::string answer;
+  {
+    LoopbackServer server(service, {.service = options});
+    Client client(server.port());
+    client.Send(request);
+    while (!answer.ends_with(std::string(1000, 'x'))) {
+      const std::string more = client.ReceiveSome(65536);
+      ASSERT_FALSE(more.empty()) << answer;
+      answer += more;
+    }
+  }
+  EXPECT_EQ(AllocationsOf(service, request.data(), request.size(), answer.size(), options), 0u);
 }
 
 TEST_F(NoAllocation, ForAConnectionThatComesAndGoes) {

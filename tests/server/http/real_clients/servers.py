@@ -87,9 +87,11 @@ class Nginx:
     def __init__(self, folder, upstream_port, settings=""):
         self.socket = os.path.join(folder, "nginx.sock")  # a path is nobody else's
         conf = os.path.join(folder, "nginx.conf")
+        # As root it would give its folders to somebody else, whom a sandbox does not know.
+        user = "user root root;" if os.geteuid() == 0 else ""
         with open(conf, "w", encoding="utf-8") as file:
             file.write("""
-daemon off; master_process off; pid %(folder)s/nginx.pid; error_log stderr warn;
+%(user)s daemon off; master_process off; pid %(folder)s/nginx.pid; error_log stderr warn;
 events { worker_connections 512; }
 http {
   access_log off; client_max_body_size 0;
@@ -105,7 +107,7 @@ http {
     }
   }
 }
-""" % {"folder": folder, "port": upstream_port, "socket": self.socket, "settings": settings})
+""" % {"folder": folder, "port": upstream_port, "socket": self.socket, "settings": settings, "user": user})
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen([program("nginx"), "-p", folder, "-c", conf], stderr=self.errors)
         for _ in range(PATIENCE_S * 100):  # nothing says that it listens

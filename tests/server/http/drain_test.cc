@@ -32,7 +32,7 @@ int64_t MsSince(steady_clock::time_point begin) {
 class App {
  public:
   App(const std::string& transport, unsigned grace_s)
-      : daemon_({"--transport=" + transport, "--grace=" + std::to_string(grace_s), "--drain-deadline=30"}, Binary()),
+      : daemon_({"--transport=" + transport, "--grace=" + std::to_string(grace_s), "--drain-deadline=60"}, Binary()),
         port_(daemon_.AwaitPort("app")) {}
 
   // Idle, and used before.
@@ -148,8 +148,8 @@ TEST_P(HttpDrain, WhatComesAfterTheFinIsNotAnsweredWithAReset) {
 
 TEST_P(HttpDrain, WhatIsUnderWayIsFinished) {
   App app(GetParam(), 1);
-  Client later = app.Asked("GET /later/1500/9 HTTP/1.1\r\nHost: x\r\n\r\n");
-  Client naps = app.Asked("GET /naps/700/100 HTTP/1.1\r\nHost: x\r\n\r\n");
+  Client later = app.Asked("GET /later/3000/9 HTTP/1.1\r\nHost: x\r\n\r\n");
+  Client naps = app.Asked("GET /naps/300/100 HTTP/1.1\r\nHost: x\r\n\r\n");
   Client slow = app.Asked("GET /chunks/2000/5000 HTTP/1.1\r\nHost: x\r\n\r\n");  // nobody reads it yet
   Client half = app.Asked(std::string(kPost).substr(0, 40));
   std::string of_naps = naps.Receive(1);  // its head is out
@@ -168,12 +168,11 @@ TEST_P(HttpDrain, WhatIsUnderWayIsFinished) {
     return answers.size() == 0 ? Answer() : answers[0];
   };
   const Answer of_half = finished(half, "");
-  EXPECT_EQ(of_half.body, Told("01234"));
-  EXPECT_TRUE(of_half.closes);
+  EXPECT_EQ(of_half.body, Told("01234"));  // that it closes is said where its shard has heard of the drain by then
   const Answer of_later = finished(later, "");
   EXPECT_EQ(of_later.body, Pattern(9));
   EXPECT_TRUE(of_later.closes);
-  EXPECT_EQ(finished(naps, of_naps).body.size(), 70'000u);
+  EXPECT_EQ(finished(naps, of_naps).body.size(), 30'000u);
   EXPECT_EQ(finished(slow, of_slow).body.size(), 10'000'000u);
   app.ExpectDrained();
 }

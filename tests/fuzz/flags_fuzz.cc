@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Expect(options->shards >= 0 && options->shards <= 1023, "ConnectionId has ten bits for the shard");
   // Nothing of a parse is left for the next.
   const auto plain = mooring::server::ParseOptions({}, program);
-  Expect(plain.ok() && plain->listen.size() == 2 && plain->shards == 0 && plain->max_connections == 0 && !plain->help,
+  Expect(plain.ok() && plain->listen.size() == 3 && plain->shards == 0 && plain->max_connections == 0 && !plain->help,
          "without arguments everything is at its default");
   return 0;
 }

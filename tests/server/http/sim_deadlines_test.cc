@@ -120,7 +120,9 @@ TEST(SimDeadlines, ABodyThatIsTooSlowIsRefusedAndOneThatIsNotIsRead) {
     EXPECT_EQ(StatusOfLast(peer), bytes < 500 ? 408 : 200);
     EXPECT_EQ(http.Refused(Refusal::kBodyTooSlow), bytes < 500 ? 1u : 0u);
     EXPECT_GE(took, 20'000);
-    if (bytes < 500) EXPECT_LE(took, 23'000);
+    if (bytes < 500) {
+      EXPECT_LE(took, 23'000);
+    }
     peer->Close();
   }
 }

@@ -43,7 +43,9 @@ TEST_P(SimHttpDrain, AnIdleConnectionMayBringOneMoreRequest) {
     EXPECT_EQ(answers[1].status, 200);
     EXPECT_EQ(answers[1].body, Told("01234"));
     // What is answered before the shard has heard of the drain may be followed by another request.
-    if (ms > 0) EXPECT_TRUE(answers[1].closes);
+    if (ms > 0) {
+      EXPECT_TRUE(answers[1].closes);
+    }
     if (!answers[1].closes) http.server.world.RunFor(7000);
     EXPECT_TRUE(peer->saw_fin());
     EXPECT_FALSE(peer->saw_reset());
@@ -176,8 +178,12 @@ TEST_P(SimResets, AtEveryByteOfARequestLeaveNothingBehind) {
           EXPECT_TRUE(peer->ended()) << "still there after a FIN at " << i << ": " << got;
           const Answers answers = http.AnswersTo(peer);
           EXPECT_EQ(answers.error(), "");
-          if (i == request.size()) EXPECT_EQ(answers.complete(), 1u) << "a half-closed client is answered";
-          if (i == 0) EXPECT_EQ(got, "");
+          if (i == request.size()) {
+            EXPECT_EQ(answers.complete(), 1u) << "a half-closed client is answered";
+          }
+          if (i == 0) {
+            EXPECT_EQ(got, "");
+          }
           peer->Close();
         }
       }

@@ -168,7 +168,9 @@ TEST_P(SimPipelines, AreAnsweredInOrderAndByteForByte) {
       for (uint64_t n = dice.Pick(20); n > 0 && world.Step(); --n) {
       }
       if (dice.Chance(5)) world.RunFor(static_cast<int64_t>(dice.Between(1, 30)));
-      if (round % 20 == 0) ASSERT_EQ(WrongIn(asker.peer->received(), asker.questions, false), "");
+      if (round % 20 == 0) {
+        ASSERT_EQ(WrongIn(asker.peer->received(), asker.questions, false), "");
+      }
     }
     for (Asker& asker : askers) {
       asker.peer->Resume();

@@ -57,10 +57,10 @@ for (let i = 0; i < 10; ++i) {
   await reader.read().then(() => {}, () => {});
 }
 
-// One after the other: one connection.
+// One after the other: those that are kept, of which the client had ten at once before and takes any; none is new.
 const seen = new Set();
 for (let i = 0; i < 50; ++i) seen.add(await (await fetch(`${base}/connection`)).text());
-assert.ok(seen.size <= 2, `${seen.size} connections for 50 requests`);
+assert.ok(seen.size <= 10, `${seen.size} connections for 50 requests`);
 
 for (const [target, status] of [['missing', 404], ['fails', 500], ['fails_later', 500], ['slow/9', 504]]) {
   const got = await fetch(`${base}/${target}`);

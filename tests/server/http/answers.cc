@@ -48,7 +48,8 @@ Answers::Answers(std::string_view bytes, const std::vector<bool>& heads) {
       return;
     }
     const bool interim = answer.status < 200 && answer.status != 101;
-    const bool head = !interim && request < heads.size() && heads[request];
+    // Who is late (408) may be so with a head that nobody has read: that answer has a body, to HEAD too.
+    const bool head = !interim && request < heads.size() && heads[request] && answer.status != 408;
     if (!interim) ++request;
     bool good = true;
     if (interim || answer.status == 101 || answer.status == 204 || answer.status == 304 || head) {

@@ -15,8 +15,6 @@ namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-core::Nanos Seconds(uint32_t seconds) { return core::kNanosPerSecond * seconds; }
-
 // Appends `bytes` to what `lease`, the only holder of its block, has. The block doubles.
 bool AppendTo(alloc::Lease* lease, std::string_view bytes) {
   const uint64_t need = uint64_t{lease->size()} + bytes.size();
@@ -253,7 +251,7 @@ BodyPiece Exchange::NextPiece(bool* wait) {
   Continue();
   *wait = true;
   if (waits_since_ms_ < 0) waits_since_ms_ = core::Shard::Current()->now_ms();
-  conn_->SetDeadline(Seconds(handler_->state_->options.body_idle_s));
+  conn_->SetDeadline(core::Seconds(handler_->state_->options.body_idle_s));
   handler_->UpdateReading(*conn_);
   return {};
 }
@@ -313,7 +311,7 @@ core::Task<> Exchange::Serve() {
   HttpService::State& state = *handler_->state_;
   std::optional<Response> response = std::move(ready_);
   if (!response.has_value()) {
-    const core::Nanos limit = route_->options.deadline.value_or(Seconds(state.options.handler_deadline_s));
+    const core::Nanos limit = route_->options.deadline.value_or(core::Seconds(state.options.handler_deadline_s));
     const int64_t due_ms = core::Shard::Current()->DeadlineMs(limit);
     bool expired = false;
     try {

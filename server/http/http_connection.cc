@@ -16,8 +16,6 @@ constexpr size_t kCopiedBytesMax = 4096;
 
 uint32_t NowSeconds() { return static_cast<uint32_t>(core::Shard::Current()->now_ms() / 1000); }
 
-core::Nanos Seconds(uint32_t seconds) { return core::kNanosPerSecond * seconds; }
-
 net::CloseCause CauseOf(Refusal refusal) {
   switch (refusal) {
     case Refusal::kHeadDeadline:
@@ -102,7 +100,7 @@ void HttpConnection::Rest(net::Connection& conn) {
   input_.Reset();
   if (eof_) return conn.Close();
   if (conn.draining()) return OnDrain(conn);
-  if (requests_ > 0) conn.SetDeadline(Seconds(state_->options.keepalive_s));
+  if (requests_ > 0) conn.SetDeadline(core::Seconds(state_->options.keepalive_s));
 }
 
 void HttpConnection::ServeHead(net::Connection& conn) {
@@ -113,15 +111,11 @@ void HttpConnection::ServeHead(net::Connection& conn) {
     case RequestParser::Event::kHead: break;
     case RequestParser::Event::kRefused: return Refuse(conn, state.parser.refusal());
     default:
-      if (!state.parser.begun()) {  // empty lines, or a part of one
-        input_.Reset();
-        return;
-      }
       exchange_ = new Exchange(this, &conn);
       if (exchange_ == nullptr || !exchange_->BeginHead(state.parser, input_.view())) return conn.Abort();
       input_.Reset();
       // The first request has had its time since the connection was accepted.
-      if (requests_ > 0) conn.SetDeadline(Seconds(state.options.header_deadline_s));
+      if (requests_ > 0) conn.SetDeadline(core::Seconds(state.options.header_deadline_s));
       return;
   }
 
@@ -298,7 +292,7 @@ void HttpConnection::OnDrain(net::Connection& conn) {
   if (!input_.empty()) return;  // waits for room, and has its answers to come
   const uint32_t grace = state_->options.drain_keepalive_grace_s;
   if (grace == 0) return conn.Close();
-  conn.SetDeadline(Seconds(grace));
+  conn.SetDeadline(core::Seconds(grace));
 }
 
 void HttpConnection::OnDeadline(net::Connection& conn) {

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "tests/scenario/client.h"
@@ -54,6 +53,7 @@ class App {
     return client;
   }
   void Terminate() { daemon_.Signal(SIGTERM); }
+  void AwaitDraining() { daemon_.AwaitLine("app: SIGTERM: draining"); }
   void ExpectDrained() { EXPECT_EQ(daemon_.AwaitExit(), 0) << daemon_.err(); }
 
  private:
@@ -155,7 +155,7 @@ TEST_P(HttpDrain, WhatIsUnderWayIsFinished) {
   std::string of_naps = naps.Receive(1);  // its head is out
   std::string of_slow = slow.Receive(1);
   app.Terminate();
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // less than the grace
+  app.AwaitDraining();
   half.Send(std::string(kPost).substr(40));
   const auto finished = [](Client& client, std::string got) {
     Ending ending = Ending::kStillOpen;

@@ -17,6 +17,8 @@ enum class CloseCause : uint8_t {
   kPeerReset,      // ECONNRESET, EPIPE and the like
   kPeerTimedOut,   // the kernel gave up on the peer: ETIMEDOUT, EHOSTUNREACH
   kIdle,           // no byte for the idle deadline
+  kNoFirstByte,    // nothing came for the first-byte deadline
+  kMaxAge,         // as old as a connection may get
   kWriteStalled,   // queued bytes, and the peer acknowledged nothing for the write-stall deadline
   kQueueFull,      // more queued than the hard cap
   kTooSlow,        // a member of a ConnectionSet, slower than its messages may be
@@ -24,6 +26,8 @@ enum class CloseCause : uint8_t {
   kProtocol,       // what the peer sent is against the protocol
   kDrained,        // said goodbye in a drain
   kDrainDeadline,  // cut by the drain's deadline
+  kOperator,       // closed by hand (POST /connections/ID/close), or by POST /drain
+  kShed,           // idle, while the process was at its memory ceiling
   kConnectFailed,  // an outbound connection that did not come about
   kNoMemory,       // the runtime found no memory for it
   kTransport,      // any other failure that the transport reported
@@ -41,6 +45,8 @@ constexpr const char* Name(CloseCause cause) {
     case CloseCause::kPeerReset: return "peer_reset";
     case CloseCause::kPeerTimedOut: return "peer_timed_out";
     case CloseCause::kIdle: return "idle";
+    case CloseCause::kNoFirstByte: return "no_first_byte";
+    case CloseCause::kMaxAge: return "max_age";
     case CloseCause::kWriteStalled: return "write_stalled";
     case CloseCause::kQueueFull: return "queue_full";
     case CloseCause::kTooSlow: return "too_slow";
@@ -48,6 +54,8 @@ constexpr const char* Name(CloseCause cause) {
     case CloseCause::kProtocol: return "protocol_error";
     case CloseCause::kDrained: return "drained";
     case CloseCause::kDrainDeadline: return "drain_deadline";
+    case CloseCause::kOperator: return "operator";
+    case CloseCause::kShed: return "shed";
     case CloseCause::kConnectFailed: return "connect_failed";
     case CloseCause::kNoMemory: return "no_memory";
     case CloseCause::kTransport: return "transport";

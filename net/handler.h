@@ -10,6 +10,10 @@
 #ifndef MOORING_NET_HANDLER_H_
 #define MOORING_NET_HANDLER_H_
 
+#include <cstdint>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
 #include "alloc/buffer_pool.h"
 #include "net/close_cause.h"
 
@@ -34,6 +38,9 @@ class Handler {
   virtual void OnDrain(Connection& conn);
   // Last, once. The connection can be looked at, not used.
   virtual void OnClose(Connection& /*conn*/, CloseCause /*cause*/) {}
+
+  // Calls sink(name, value) for each thing that the service counts: constant names, "requests". From any thread.
+  virtual void Count(absl::FunctionRef<void(std::string_view name, uint64_t value)> /*sink*/) const {}
 };
 
 }  // namespace mooring::net

@@ -12,6 +12,8 @@ namespace mooring::net {
 // 0 seconds is no deadline.
 struct ServiceOptions {
   uint32_t idle_timeout_s = 0;            // without a byte either way; a connection that is being served is not idle
+  uint32_t first_byte_s = 0;              // from accept on, until the peer has sent something
+  uint32_t max_age_s = 0;                 // then it gets the notice of a drain; up to a tenth less, so that not all come back at once
   uint32_t write_stall_s = 0;             // something to send, and the peer has acknowledged nothing for so long
   uint32_t queue_high_bytes = 64 << 10;   // of a connection's send queue: from here on it is not read
   uint32_t queue_low_bytes = 16 << 10;    // ... until it has fallen to this

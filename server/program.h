@@ -8,12 +8,15 @@
 #ifndef MOORING_SERVER_PROGRAM_H_
 #define MOORING_SERVER_PROGRAM_H_
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/locals.h"
 #include "net/handler.h"
 #include "net/service_options.h"
@@ -30,15 +33,54 @@ struct Listening {
 // Service::try_it: it answers to http://ADDRESS/.
 inline constexpr char kTryUrl[] = "http";
 
+// What a service can be told: `root` in a [[listener]] table of the service http, and --http-root, which holds for every
+// listener of that service that says nothing itself.
+struct ServiceSetting {
+  enum class Kind : uint8_t { kText, kCount, kBytes, kSeconds };
+  std::string name;           // [a-z_]+
+  Kind kind = Kind::kText;
+  std::string default_value;  // as one would write it: "15", "64MiB", ""
+  std::string help;           // a line: what it is, and what happens at it
+  std::string reason = {};    // why the default is what it is
+  uint64_t min = 0;           // of numbers
+  uint64_t max = UINT64_MAX;
+};
+
+// The values of a service's settings for one listener. Asking for one that is not declared ends the process.
+class ServiceValues {
+ public:
+  void Set(const std::string& name, std::string text, uint64_t number) { values_[name] = {std::move(text), number}; }
+  const std::string& Text(const std::string& name) const { return values_.at(name).text; }
+  uint64_t Number(const std::string& name) const { return values_.at(name).number; }
+  friend bool operator==(const ServiceValues&, const ServiceValues&) = default;
+
+ private:
+  struct Value {
+    std::string text;
+    uint64_t number = 0;  // bytes, seconds or a count
+    friend bool operator==(const Value&, const Value&) = default;
+  };
+  std::map<std::string, Value> values_;
+};
+
+// A service as its settings make it.
+struct Configured {
+  net::ServiceOptions options = {};
+  std::function<std::unique_ptr<net::Handler>()> make = {};  // once for each shard, on it
+};
+
 struct Service {
   std::string name;
   std::string summary = {};               // one line for --help
   std::string try_it = {};                // what to pipe into nc to see it answer; kTryUrl: a URL; empty: nothing is known
   net::ServiceOptions options = {};
   std::function<std::unique_ptr<net::Handler>()> make = {};  // once for each shard, on it
-  // Once, before anything starts, if it is listened on: makes of the flags what `options` and `make` are to be. The error
-  // is a bad flag.
-  std::function<absl::Status(Service* self, const std::vector<Listening>& all)> configure = {};
+  // Where it has settings: for each of its listeners, at start and at every reload that changes them, instead of the two
+  // above. The error is what is wrong with a value, and names its setting. Files that it needs are opened here.
+  std::vector<ServiceSetting> settings = {};
+  std::function<absl::StatusOr<Configured>(const ServiceValues& values, const std::vector<Listening>& all)> configure = {};
+  // The same from absl's flags, once for all its listeners; goes when http has settings.
+  std::function<absl::Status(Service* self, const std::vector<Listening>& all)> from_flags = {};
 };
 
 struct Listener {

@@ -98,8 +98,8 @@ int Server::Run() {
   for (Service& service : program_.offered) {
     const bool listens = std::any_of(options->listen.begin(), options->listen.end(),
                                      [&](const ListenOption& listen) { return listen.service == &service; });
-    if (!listens || !service.configure) continue;
-    if (const absl::Status status = service.configure(&service, all); !status.ok()) {
+    if (!listens || !service.from_flags) continue;
+    if (const absl::Status status = service.from_flags(&service, all); !status.ok()) {
       std::fprintf(stderr, "%s: %s\n", program_.name.c_str(), std::string(status.message()).c_str());
       return kExitBadFlag;
     }

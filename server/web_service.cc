@@ -124,7 +124,7 @@ Service WebService() {
   return {.name = "http",
           .summary = "HTTP/1.1: the folder --http-root, or a page that says what is running",
           .try_it = kTryUrl,
-          .configure = Configure};
+          .from_flags = Configure};
 }
 
 }  // namespace mooring::server

@@ -93,7 +93,8 @@ void PeerModel::Send(Dice& dice, size_t bytes, int64_t now_ms) {
     if (bytes == 0) return;
     const bool begun = http_.partial();
     const std::string more = http_.More(dice, bytes);
-    if (!begun || more.size() > 400) begun_ms_ = now_ms;
+    // The time for the first one runs from accept on, maybe the moment it was connected.
+    if (!sent_.empty() && (!begun || more.size() > 400)) begun_ms_ = now_ms;
     return Say(more, now_ms);
   }
   std::string chunk;

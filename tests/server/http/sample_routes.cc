@@ -207,7 +207,8 @@ Question DrawQuestion(net::Dice& dice, const QuestionKinds& kinds) {
     constexpr const char* kTargets[] = {"/echoed", "/begun", "/ignored", "/whole", "/pulled", "/slowly"};
     const uint64_t first = kinds.early ? 0 : 3;
     target = kTargets[dice.Between(first, kinds.sleeps ? 5 : 4)];
-    const std::string content = Pattern(bytes(), static_cast<unsigned>(dice.Pick(26)));
+    const size_t length = bytes();  // first: the order in which arguments are evaluated is the compiler's
+    const std::string content = Pattern(length, static_cast<unsigned>(dice.Pick(26)));
     const bool unread = target == "/begun" || target == "/ignored";
     question.body = target == "/echoed" ? content : unread ? target.substr(1) : Told(content);
     question.bytes = absl::StrCat("POST ", target, " HTTP/1.1\r\nHost: sim\r\n");

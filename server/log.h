@@ -7,8 +7,9 @@
 // Nothing here waits: a line that finds the queue full, or that the file does not take, is dropped and counted. Only
 // server and tools log (contract 14): alloc, core and net count and return.
 //
-// Threads:  Say and counts from any; Reopen and Change by one.
-// Owns:     the file, its queue and its thread. Lines said before its destruction are written.
+// Threads:  Say and counts from any; Reopen, Change and Settle by one.
+// Owns:     the file, its queue and its thread. Lines said before its destruction are written, unless the file hangs for
+//           two seconds.
 #ifndef MOORING_SERVER_LOG_H_
 #define MOORING_SERVER_LOG_H_
 
@@ -44,6 +45,9 @@ class Log {
   virtual absl::Status Reopen() = 0;
   // Likewise, for other settings.
   virtual absl::Status Change(const LogSettings& settings) = 0;
+
+  // Waits until what was said is written or dropped, for `ms` at most; true when it is. For who is about to end the process.
+  virtual bool Settle(int64_t ms) = 0;
 
   virtual uint64_t written() const = 0;
   virtual uint64_t dropped() const = 0;

@@ -1,46 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The way of a line: formatted by who notes it, into spdlog's queue, from there to the thread's batch, and with
-// one write(2) to the file. spdlog's queue is guarded by a mutex that nobody holds while writing, formatting or
-// allocating. What it does when it is full, wait or forget the oldest line, is never asked of it: lines are counted
-// before they go in, so there is always room.
 #include "server/http/access_log.h"
 
-#include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <spdlog/async_logger.h>
-#include <spdlog/details/thread_pool.h>
-#include <spdlog/sinks/sink.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <chrono>
-#include <condition_variable>
-#include <cstring>
 #include <ctime>
-#include <exception>
-#include <mutex>
-#include <thread>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "server/http/access_line.h"
+#include "server/log_file.h"
 
 namespace mooring::server::http {
 namespace {
-
-constexpr size_t kBatchBytes = 64 << 10;
-// After a batch the thread lets lines gather: who notes one while it rests need not wake it, which would take a system
-// call. Few enough milliseconds that kQueueLines do not come in the meantime.
-constexpr std::chrono::milliseconds kRest(10);
-constexpr std::chrono::seconds kLastWait(2);   // for what is queued, at the end
-constexpr int kFullPipeMs = 1000;              // until a reader makes room in a pipe that does not block
-constexpr size_t kOtherMessages = 8;           // of spdlog's own, beside kQueueLines
 
 int64_t WallSeconds() {
   timespec now{};
@@ -48,182 +16,28 @@ int64_t WallSeconds() {
   return now.tv_sec;
 }
 
-// Who notes and who writes meet here.
-struct Ledger {
-  std::atomic<uint64_t> unsettled = 0;  // noted, and neither written nor dropped
-  std::atomic<uint64_t> written = 0;
-  std::atomic<uint64_t> dropped = 0;
-  std::atomic<bool> ending = false;
-  std::atomic<bool> given_up = false;   // nobody waits for the file any more
-  std::mutex mutex;                     // taken once a batch
-  std::condition_variable settled;
-};
-
-// On the log's thread alone.
-class FileSink final : public spdlog::sinks::sink {
+class FileAccessLog final : public AccessLog {
  public:
-  FileSink(int fd, std::shared_ptr<Ledger> ledger) : fd_(fd), ledger_(std::move(ledger)) {
-    batch_.reserve(kBatchBytes + 2 * AccessLog::kLineBytes);
-  }
-  ~FileSink() override {
-    if (fd_ != STDOUT_FILENO) close(fd_);
-  }
+  FileAccessLog(std::unique_ptr<LogFile> file, int64_t (*wall_s)()) : wall_s_(wall_s), file_(std::move(file)) {}
 
-  void log(const spdlog::details::log_msg& message) override {
-    batch_.append(message.payload.data(), message.payload.size());
-    ++lines_;
-    const bool last = IsLast();
-    if (!last && batch_.size() < kBatchBytes) return;
-    WriteBatch();
-    if (last && !ledger_->ending.load(std::memory_order_relaxed)) std::this_thread::sleep_for(kRest);
-  }
-  // A line that was to come has not.
-  void flush() override {
-    if (lines_ != 0 && IsLast()) WriteBatch();
-  }
-  void set_pattern(const std::string&) override {}
-  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+  // Formatted by who notes it.
+  void Note(const AccessRecord& record) override { file_->Write(AccessLine(record, wall_s_()).view()); }
+  absl::Status Reopen() override { return file_->Reopen(file_->path()); }
+  uint64_t written() const override { return file_->written(); }
+  uint64_t dropped() const override { return file_->dropped(); }
 
  private:
-  bool IsLast() const { return ledger_->unsettled.load(std::memory_order_acquire) == lines_; }
-
-  // Drops what the file does not take, but for the rest of a line that it has the beginning of: that comes first when
-  // there is room again, so that lines stay lines. Until then it is counted neither way.
-  void WriteBatch() {
-    const size_t bytes = ledger_->given_up.load(std::memory_order_relaxed) ? 0 : Write();
-    const auto complete = static_cast<uint64_t>(std::count(batch_.begin(), batch_.begin() + static_cast<ptrdiff_t>(bytes), '\n'));
-    const uint64_t all = lines_ + (torn_ ? 1 : 0);
-    torn_ = bytes == 0 ? torn_ : batch_[bytes - 1] != '\n';
-    const uint64_t unfinished = torn_ ? 1 : 0;
-    batch_.erase(0, bytes);
-    batch_.resize(torn_ ? batch_.find('\n') + 1 : 0);
-    ledger_->written.fetch_add(complete, std::memory_order_relaxed);
-    ledger_->dropped.fetch_add(all - complete - unfinished, std::memory_order_relaxed);
-    {
-      std::lock_guard lock(ledger_->mutex);
-      ledger_->unsettled.fetch_sub(lines_, std::memory_order_release);
-    }
-    ledger_->settled.notify_one();
-    lines_ = 0;
-  }
-
-  // How much of the batch the file has taken.
-  size_t Write() {
-    size_t done = 0;
-    while (done < batch_.size()) {
-      const ssize_t result = write(fd_, batch_.data() + done, batch_.size() - done);
-      if (result > 0) {
-        done += static_cast<size_t>(result);
-        continue;
-      }
-      if (result < 0 && errno == EINTR) continue;
-      // stdout may be a pipe that somebody else has made nonblocking.
-      pollfd room = {fd_, POLLOUT, 0};
-      if (result < 0 && errno == EAGAIN && poll(&room, 1, kFullPipeMs) == 1) continue;
-      break;
-    }
-    return done;
-  }
-
-  const int fd_;
-  const std::shared_ptr<Ledger> ledger_;
-  std::string batch_;   // whole lines, after the rest of a torn one
-  uint64_t lines_ = 0;  // of it, without that rest
-  bool torn_ = false;
-};
-
-// For good: a thread that hangs in a write(2) goes with the process.
-void LeaveBehind(std::shared_ptr<spdlog::details::thread_pool> pool) {
-  static std::mutex mutex;
-  static auto& all = *new std::vector<std::shared_ptr<spdlog::details::thread_pool>>();
-  std::lock_guard lock(mutex);
-  all.push_back(std::move(pool));
-}
-
-class QueuedLog final : public AccessLog {
- public:
-  QueuedLog(int fd, int64_t (*wall_s)()) : wall_s_(wall_s), ledger_(std::make_shared<Ledger>()) {
-    auto sink = std::make_shared<FileSink>(fd, ledger_);
-    const auto start = [] {
-      // The process's signals are for others; and a closed pipe is an error of write(2) here, not a SIGPIPE.
-      sigset_t all;
-      sigfillset(&all);
-      pthread_sigmask(SIG_SETMASK, &all, nullptr);
-      pthread_setname_np(pthread_self(), "access-log");
-    };
-    pool_ = std::make_shared<spdlog::details::thread_pool>(kQueueLines + kOtherMessages, 1, start);
-    logger_ = std::make_shared<spdlog::async_logger>(std::string(), std::move(sink), pool_,
-                                                     spdlog::async_overflow_policy::overrun_oldest);
-    logger_->set_error_handler([](const std::string&) {});  // what cannot be noted is counted, and said by nobody
-  }
-
-  ~QueuedLog() override {
-    ledger_->ending.store(true, std::memory_order_relaxed);
-    std::unique_lock lock(ledger_->mutex);
-    const bool settled = ledger_->settled.wait_for(lock, kLastWait, [this] {
-      return ledger_->unsettled.load(std::memory_order_acquire) == 0;
-    });
-    lock.unlock();
-    if (settled) return;
-    // The file hangs, and the thread in it: it cannot be joined.
-    ledger_->given_up.store(true, std::memory_order_relaxed);
-    LeaveBehind(std::move(pool_));
-  }
-
-  void Note(const AccessRecord& record) override {
-    if (!Enter()) {
-      ledger_->dropped.fetch_add(1, std::memory_order_relaxed);
-      return;
-    }
-    const AccessLine line(record, wall_s_());
-    try {
-      logger_->log(spdlog::log_clock::time_point(), spdlog::source_loc(), spdlog::level::info,
-                   spdlog::string_view_t(line.view().data(), line.view().size()));
-    } catch (const std::exception&) {  // no memory for a long line
-      ledger_->unsettled.fetch_sub(1, std::memory_order_relaxed);
-      ledger_->dropped.fetch_add(1, std::memory_order_relaxed);
-      logger_->flush();
-    }
-  }
-  uint64_t written() const override { return ledger_->written.load(std::memory_order_relaxed); }
-  uint64_t dropped() const override { return ledger_->dropped.load(std::memory_order_relaxed); }
-
- private:
-  // Never beyond the bound, not even for a moment: the thread waits for each line that is counted.
-  bool Enter() {
-    uint64_t now = ledger_->unsettled.load(std::memory_order_relaxed);
-    do {
-      if (now >= kQueueLines) return false;
-    } while (!ledger_->unsettled.compare_exchange_weak(now, now + 1, std::memory_order_relaxed));
-    return true;
-  }
-
   int64_t (*const wall_s_)();
-  const std::shared_ptr<Ledger> ledger_;
-  std::shared_ptr<spdlog::details::thread_pool> pool_;
-  std::shared_ptr<spdlog::async_logger> logger_;
+  const std::unique_ptr<LogFile> file_;
 };
-
-absl::Status CannotOpen(const std::string& path, int error) {
-  const char* mend = "name a file that this user may append to, or - for stdout";
-  if (error == ENOENT) mend = "its folder does not exist: make it";
-  if (error == EISDIR) mend = "name a file in it";
-  if (error == ENXIO) mend = "it is a pipe that nobody reads: start its reader first";
-  return absl::InvalidArgumentError(absl::StrCat("cannot write the access log '", path, "': ", strerror(error), "; ", mend));
-}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AccessLog>> AccessLog::Open(const std::string& path, int64_t (*wall_s)()) {
-  int fd = STDOUT_FILENO;
-  if (path != "-") {
-    // 0640: addresses and queries are not for everybody on the machine. O_NONBLOCK is for the open alone: that of a pipe
-    // would wait for its reader.
-    fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    if (fd < 0) return CannotOpen(path, errno);
-    fcntl(fd, F_SETFL, O_APPEND);
-  }
-  return std::make_unique<QueuedLog>(fd, wall_s == nullptr ? &WallSeconds : wall_s);
+  absl::StatusOr<std::unique_ptr<LogFile>> file =
+      LogFile::Open(path, {.what = "access log", .thread = "access-log", .lines_max = kQueueLines});
+  if (!file.ok()) return file.status();
+  return std::make_unique<FileAccessLog>(*std::move(file), wall_s == nullptr ? &WallSeconds : wall_s);
 }
 
 }  // namespace mooring::server::http

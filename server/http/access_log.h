@@ -8,7 +8,7 @@
 // a line.
 //
 // Threads:  Note and counts from any; made and destroyed by one.
-// Owns:     the file, its queue and its thread.
+// Owns:     the file, its queue and its thread (server/log_file.h).
 // Limits:   kQueueLines lines wait; a line has at most kLineBytes, longer parts are cut.
 #ifndef MOORING_SERVER_HTTP_ACCESS_LOG_H_
 #define MOORING_SERVER_HTTP_ACCESS_LOG_H_
@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "net/address.h"
 
@@ -43,6 +44,8 @@ class AccessLog {
   static absl::StatusOr<std::unique_ptr<AccessLog>> Open(const std::string& path, int64_t (*wall_s)() = nullptr);
 
   virtual void Note(const AccessRecord& record) = 0;
+  // Opens the path anew: logrotate has moved the file. On an error the old file goes on. By one thread.
+  virtual absl::Status Reopen() = 0;
   virtual uint64_t written() const = 0;
   virtual uint64_t dropped() const = 0;  // queue full, or the file did not take it
 };

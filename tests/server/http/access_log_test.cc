@@ -224,6 +224,64 @@ TEST_F(AccessLogTest, DoesNotWaitForeverForAFileThatHangsAtItsEnd) {
   close(reader);
 }
 
+TEST_F(AccessLogTest, OpensItsPathAnewWhenLogrotateHasMovedTheFile) {
+  auto log = Open(path_);
+  Note(log.get(), "old");
+  ASSERT_TRUE(Until([&] { return log->written() == 1; }));
+  const std::string moved = path_ + ".1";
+  ASSERT_EQ(rename(path_.c_str(), moved.c_str()), 0);
+  ASSERT_TRUE(log->Reopen().ok());
+  Note(log.get(), "new");
+  ASSERT_TRUE(Until([&] { return log->written() == 2; }));
+  EXPECT_EQ(Content(), LineOf("new"));
+  std::ifstream old(moved);
+  std::string line;
+  std::getline(old, line);
+  EXPECT_EQ(line + "\n", LineOf("old"));
+  unlink(moved.c_str());
+}
+
+// What the old file has of a torn line has no place in the new one.
+TEST_F(AccessLogTest, ANewFileBeginsWithAWholeLine) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto log = Open(path_);
+  rlimit tight = before;
+  tight.rlim_cur = 10;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  Note(log.get(), "torn");
+  EXPECT_TRUE(Until([&] { return Content().size() == 10; }));
+  Note(log.get(), "lost");
+  EXPECT_TRUE(Until([&] { return log->dropped() == 1; }));
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  const std::string moved = path_ + ".1";
+  ASSERT_EQ(rename(path_.c_str(), moved.c_str()), 0);
+  ASSERT_TRUE(log->Reopen().ok());
+  Note(log.get(), "new");
+  ASSERT_TRUE(Until([&] { return log->written() == 1; }));
+  EXPECT_EQ(Content(), LineOf("new"));
+  EXPECT_EQ(log->dropped(), 2u);
+  unlink(moved.c_str());
+}
+
+TEST_F(AccessLogTest, ATornLineIsFinishedWhereTheSameFileIsOpenedAnew) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto log = Open(path_);
+  rlimit tight = before;
+  tight.rlim_cur = 10;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  Note(log.get(), "torn");
+  EXPECT_TRUE(Until([&] { return Content().size() == 10; }));
+  Note(log.get(), "lost");
+  EXPECT_TRUE(Until([&] { return log->dropped() == 1; }));
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  ASSERT_TRUE(log->Reopen().ok());
+  Note(log.get(), "new");
+  ASSERT_TRUE(Until([&] { return log->written() == 2; }));
+  EXPECT_EQ(Content(), LineOf("torn") + LineOf("new"));
+}
+
 TEST_F(AccessLogTest, GoesToStdout) {
   const int before = dup(STDOUT_FILENO);
   const int file = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);

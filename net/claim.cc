@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/claim.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 
 #include <algorithm>
@@ -44,22 +45,30 @@ absl::Status Explain(const Address& endpoint, const char* call, int result) {
   }
 }
 
-// Socket with the options that what it accepts inherits; not bound yet.
+int SetNumber(core::Kernel* kernel, int fd, int level, int name, uint32_t value) {
+  return kernel->SetOption(fd, level, name, &value, sizeof(value));
+}
+
+// What is accepted inherits these (tcp(7)). 0 or -errno.
+int SetTcpOptions(core::Kernel* kernel, int fd, const ClaimOptions& options) {
+  int result = SetNumber(kernel, fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  if (result >= 0) result = SetNumber(kernel, fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, options.notsent_lowat);
+  if (result >= 0 && options.user_timeout_ms != 0) {
+    result = SetNumber(kernel, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms);
+  }
+  return result;
+}
+
+// Not bound yet.
 int Open(core::Kernel* kernel, const Address& endpoint, const ClaimOptions& options, bool sibling) {
   const int fd = kernel->Socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return fd;
-  int result = 0;
-  const auto set = [&](int level, int name, uint32_t value) {
-    if (result >= 0) result = kernel->SetOption(fd, level, name, &value, sizeof(value));
-  };
-  set(SOL_SOCKET, SO_REUSEADDR, 1);
-  if (sibling) set(SOL_SOCKET, SO_REUSEPORT, 1);
-  set(IPPROTO_TCP, TCP_NODELAY, 1);
-  set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, options.notsent_lowat);
-  if (options.user_timeout_ms != 0) set(IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms);
-  if (endpoint.family() == AF_INET6) {
+  int result = SetNumber(kernel, fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (result >= 0 && sibling) result = SetNumber(kernel, fd, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (result >= 0) result = SetTcpOptions(kernel, fd, options);
+  if (result >= 0 && endpoint.family() == AF_INET6) {
     const auto* v6 = reinterpret_cast<const sockaddr_in6*>(endpoint.get());
-    if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr)) set(IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr)) result = SetNumber(kernel, fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   }
   if (result >= 0) return fd;
   kernel->Close(fd);
@@ -71,6 +80,11 @@ int BindAndListen(core::Kernel* kernel, int fd, const Address& endpoint, int bac
   return result < 0 ? result : kernel->Listen(fd, backlog);
 }
 
+// As many as all shards' own sockets together would hold.
+int SharedBacklog(const ClaimOptions& options) {
+  return static_cast<int>(std::min<int64_t>(int64_t{options.backlog} * options.shards, options.somaxconn));
+}
+
 }  // namespace
 
 absl::StatusOr<Claim> Claim::Take(core::Kernel* kernel, const Endpoint& endpoint, const ClaimOptions& options) {
@@ -78,6 +92,31 @@ absl::StatusOr<Claim> Claim::Take(core::Kernel* kernel, const Endpoint& endpoint
   Claim claim(kernel, endpoint, options.backlog);
   absl::Status status = endpoint.is_unix() ? claim.TakePath(options) : claim.TakePort(options);
   if (!status.ok()) return status;
+  return claim;
+}
+
+absl::StatusOr<Claim> Claim::Inherit(core::Kernel* kernel, int fd, const Endpoint& endpoint,
+                                     const ClaimOptions& options) {
+  Claim claim(kernel, endpoint, SharedBacklog(options));
+  claim.sockets_.push_back(fd);
+  const auto wrong = [&](const char* call, int result) {
+    return absl::InternalError(absl::StrCat("cannot listen on the inherited socket of ", endpoint.ToString(), ": ", call,
+                                            ": ", strerror(-result)));
+  };
+  // Of the open socket, whoever else has it: a shard must never wait in accept(2).
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return wrong("fcntl", -errno);
+  int family = 0;
+  socklen_t size = sizeof(family);
+  if (const int result = kernel->GetOption(fd, SOL_SOCKET, SO_DOMAIN, &family, &size); result < 0) {
+    return wrong("getsockopt", result);
+  }
+  if (family != AF_UNIX) {
+    if (const int result = SetTcpOptions(kernel, fd, options); result < 0) return wrong("setsockopt", result);
+  }
+  // listen(2) on a socket that listens changes its backlog, which nobody can ask for.
+  if (const int result = kernel->Listen(fd, claim.backlog_); result < 0) return wrong("listen", result);
+  if (absl::Status status = claim.Share(options); !status.ok()) return status;
   return claim;
 }
 
@@ -126,16 +165,20 @@ absl::Status Claim::TakePort(const ClaimOptions& options) {
 }
 
 absl::Status Claim::TakePath(const ClaimOptions& options) {
-  // As many as all shards' own sockets together would hold.
-  backlog_ = static_cast<int>(std::min<int64_t>(int64_t{options.backlog} * options.shards, options.somaxconn));
+  backlog_ = SharedBacklog(options);
   int first = -1;
   absl::StatusOr<UnixPath> path = UnixPath::Take(
       kernel_, endpoint_.path(), {.backlog = backlog_, .patience_ms = options.patience_ms}, &first);
   if (!path.ok()) return path.status();
   path_ = *std::move(path);
   sockets_.push_back(first);
+  return Share(options);
+}
+
+absl::Status Claim::Share(const ClaimOptions& options) {
+  shared_ = true;
   while (static_cast<int>(sockets_.size()) < options.shards) {
-    const int fd = kernel_->Duplicate(first);
+    const int fd = kernel_->Duplicate(sockets_[0]);
     if (fd < 0) {
       return absl::ResourceExhaustedError(absl::StrCat("no file descriptor for each shard to listen on ",
                                                        endpoint_.ToString(), ": ", strerror(-fd),
@@ -150,6 +193,7 @@ Claim::Claim(Claim&& other) noexcept
     : kernel_(other.kernel_),
       endpoint_(std::move(other.endpoint_)),
       backlog_(other.backlog_),
+      shared_(other.shared_),
       path_(std::move(other.path_)),
       sockets_(std::exchange(other.sockets_, {})) {}
 
@@ -157,6 +201,7 @@ Claim& Claim::operator=(Claim&& other) noexcept {
   std::swap(kernel_, other.kernel_);
   std::swap(endpoint_, other.endpoint_);
   std::swap(backlog_, other.backlog_);
+  std::swap(shared_, other.shared_);
   std::swap(path_, other.path_);
   std::swap(sockets_, other.sockets_);
   return *this;

@@ -10,8 +10,9 @@
 // keep the sockets open until the kernel takes the rings down, after exit and in the background (io_ring_exit_work). So
 // an endpoint that is in use may be asked for again for a while.
 //
-// A Unix-domain socket cannot exist once per shard: each shard gets a descriptor of its own of the one socket, and
-// UnixPath keeps others from its path.
+// A Unix-domain socket, or one that was inherited, cannot exist once per shard: each shard gets a descriptor of its own of
+// the one socket. UnixPath keeps others from a path that is ours. What was inherited is not: whoever opened it listens on
+// when we have closed it, and its queue is for the next server.
 //
 // Threads:  one.
 // Owns:     the sockets until Release; a Unix path until Withdraw.
@@ -34,7 +35,7 @@ namespace mooring::net {
 struct ClaimOptions {
   int shards = 1;
   int backlog = 4096;                  // of a shard's socket, as listen(2) is given it; see Backlog
-  int somaxconn = 4096;                // the most that the one socket of a Unix path gets for all shards
+  int somaxconn = 4096;                // the most that one socket gets for all shards
   uint32_t notsent_lowat = 128 << 10;  // TCP_NOTSENT_LOWAT, inherited by what is accepted (tcp(7))
   uint32_t user_timeout_ms = 0;        // TCP_USER_TIMEOUT; only where the service has a write-stall deadline
   uint32_t patience_ms = 0;            // how long an endpoint that is in use is asked for again, each 10 ms
@@ -44,6 +45,10 @@ class Claim {
  public:
   // Binds and listens. Errors name the endpoint and say what to do: in use, not a local address, no permission.
   static absl::StatusOr<Claim> Take(core::Kernel* kernel, const Endpoint& endpoint, const ClaimOptions& options);
+  // Takes over a socket that listens already, at `endpoint` (empty: at an abstract Unix name), and gives it the options
+  // and the backlog of one that Take makes. The claim owns `fd` from now on, whatever the result.
+  static absl::StatusOr<Claim> Inherit(core::Kernel* kernel, int fd, const Endpoint& endpoint,
+                                       const ClaimOptions& options);
   Claim(Claim&& other) noexcept;
   Claim& operator=(Claim&& other) noexcept;
   ~Claim();  // closes what Release has not handed out
@@ -51,10 +56,10 @@ class Claim {
   const Endpoint& endpoint() const { return endpoint_; }  // with the port that port 0 became
   const Address& address() const { return endpoint_.address(); }
   int backlog() const { return backlog_; }
-  bool shared() const { return endpoint_.is_unix(); }  // as Transport::Listen has it
+  bool shared() const { return shared_; }  // as Transport::Listen has it
   int Release(int shard) { return std::exchange(sockets_[shard], -1); }
   // Nobody new finds a Unix socket by its path from now on, and another server may claim it; TCP listeners are for
-  // Transport::RefuseNew. First in a drain.
+  // Transport::RefuseNew. First in a drain. Nothing, where the path is not ours.
   void Withdraw() { path_.Withdraw(); }
 
  private:
@@ -62,12 +67,14 @@ class Claim {
       : kernel_(kernel), endpoint_(endpoint), backlog_(backlog) {}
   absl::Status TakePort(const ClaimOptions& options);
   absl::Status TakePath(const ClaimOptions& options);
+  absl::Status Share(const ClaimOptions& options);  // sockets_[0] with the other shards
 
   core::Kernel* kernel_;
   Endpoint endpoint_;
   int backlog_;
+  bool shared_ = false;
   UnixPath path_;
-  std::vector<int> sockets_;  // nonblocking, listening; all of one SO_REUSEPORT group, or of one Unix socket
+  std::vector<int> sockets_;  // nonblocking, listening; all of one SO_REUSEPORT group, or of one shared socket
 };
 
 // min(4096, somaxconn, slots / 8 / listeners), at least 1: so the backlogs of a shard can never overfill its table.

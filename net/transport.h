@@ -99,7 +99,8 @@ class Transport : public core::EventPort {
   // each through a descriptor of its own; accepting must then leave the others their part.
   virtual void Listen(ListenerId listener, int listen_fd, int backlog, bool shared) = 0;
   virtual void SetAcceptMode(ListenerId listener, AcceptMode mode) = 0;
-  // From now on new handshakes are ignored; those under way finish and are accepted.
+  // From now on new handshakes are ignored; those under way finish and are accepted. Nothing on a shared one: a filter would
+  // stay in the socket of whoever listens on.
   virtual void RefuseNew(ListenerId listener) = 0;
   // Stops and closes the listener: with `empty_queue` after accepting what has already connected (as far as credit and
   // the table allow, waiting for both), else at once. OnAcceptStopped says when.

@@ -35,7 +35,7 @@ void EpollTransport::SetAcceptMode(ListenerId listener, AcceptMode mode) {
 
 void EpollTransport::RefuseNew(ListenerId listener) {
   const Listener& l = listeners_[listener];
-  if (l.fd < 0) return;
+  if (l.fd < 0 || l.shared) return;
   if (net::RefuseNew(kernel_, l.fd, l.family) < 0) counters_.Add(TransportCount::kRefuseNewErrors);
 }
 

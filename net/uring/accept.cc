@@ -39,7 +39,7 @@ void UringTransport::SetAcceptMode(ListenerId listener, AcceptMode mode) {
 
 void UringTransport::RefuseNew(ListenerId listener) {
   const Listener& l = listeners_[listener];
-  if (l.fd < 0) return;
+  if (l.fd < 0 || l.shared) return;
   const int result = net::RefuseNew(kernel_, l.fd, l.family);
   if (result < 0) counters_.Add(TransportCount::kRefuseNewErrors);
 }

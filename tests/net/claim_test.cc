@@ -2,11 +2,13 @@
 #include "net/claim.h"
 #include "tests/core/forwarding_kernel.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <vector>
 
 namespace mooring::net {
 namespace {
@@ -129,6 +131,112 @@ TEST(Claim, ClosesWhatNobodyTook) {
     close(moved.Release(1));
   }
   EXPECT_TRUE(Take(at, 1).ok());
+}
+
+// What a service manager hands over.
+int Opened(int family) {
+  const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (family == AF_UNIX) {
+    const sockaddr any = {.sa_family = AF_UNIX, .sa_data = {}};
+    EXPECT_EQ(bind(fd, &any, sizeof(sa_family_t)), 0) << errno;  // unix(7): an abstract name of the kernel's choice
+  } else {
+    EXPECT_EQ(bind(fd, kAnyPort.get(), kAnyPort.size()), 0) << errno;
+  }
+  EXPECT_EQ(listen(fd, 1), 0);
+  return fd;
+}
+
+Address NameOf(int fd) {
+  Address at;
+  socklen_t size = Address::kSizeMax;
+  EXPECT_EQ(getsockname(fd, at.get(), &size), 0);
+  return at;
+}
+
+TEST(Claim, AnInheritedSocketIsOneThatAllShardsShare) {
+  const int theirs = Opened(AF_INET);
+  const Address at = NameOf(theirs);
+  {
+    auto claim = Claim::Inherit(core::RealKernel(), core::RealKernel()->Duplicate(theirs), at,
+                                {.shards = 3, .backlog = 8, .somaxconn = 20});
+    ASSERT_TRUE(claim.ok()) << claim.status();
+    EXPECT_TRUE(claim->shared());
+    EXPECT_EQ(claim->endpoint(), at);
+    EXPECT_EQ(claim->backlog(), 20);
+    const int peer = Connected(at);
+    int accepted = 0;
+    for (int shard = 2; shard >= 0; --shard) {
+      const int listener = claim->Release(shard);
+      ASSERT_GE(listener, 0);
+      EXPECT_EQ(fcntl(listener, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC) << "of shard " << shard;
+      if (const int fd = core::RealKernel()->Accept(listener); fd >= 0) {
+        ++accepted;
+        close(fd);
+      }
+      close(listener);
+    }
+    EXPECT_EQ(accepted, 1);
+    close(peer);
+    claim->Withdraw();
+  }
+  // Whoever opened it listens on.
+  const int next = Connected(at);
+  EXPECT_GE(core::RealKernel()->Accept(theirs), 0);
+  close(next);
+  close(theirs);
+}
+
+TEST(Claim, AnInheritedSocketGetsTheOptionsOfOneThatWasTaken) {
+  const int theirs = Opened(AF_INET);
+  const Address at = NameOf(theirs);
+  auto claim = Claim::Inherit(core::RealKernel(), theirs, at,
+                              {.shards = 1, .backlog = 64, .notsent_lowat = 65536, .user_timeout_ms = 1500});
+  ASSERT_TRUE(claim.ok()) << claim.status();
+  // It was opened with a backlog of one.
+  std::vector<int> peers;
+  for (int i = 0; i < 40; ++i) {
+    peers.push_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    connect(peers.back(), at.get(), at.size());
+  }
+  const int listener = claim->Release(0);
+  EXPECT_EQ(fcntl(listener, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+  int last = -1, accepted = 0;
+  for (int fd; (fd = core::RealKernel()->Accept(listener)) >= 0; ++accepted) {
+    if (last >= 0) close(last);
+    last = fd;
+  }
+  EXPECT_EQ(accepted, 40);
+  const struct {
+    int name;
+    int value;
+  } options[] = {{TCP_NODELAY, 1}, {TCP_NOTSENT_LOWAT, 65536}, {TCP_USER_TIMEOUT, 1500}};
+  for (const auto& option : options) {
+    int value = 0;
+    socklen_t size = sizeof(value);
+    ASSERT_EQ(getsockopt(last, IPPROTO_TCP, option.name, &value, &size), 0);
+    EXPECT_EQ(value, option.value) << option.name;
+  }
+  close(last);
+  close(listener);
+  for (int fd : peers) close(fd);
+}
+
+TEST(Claim, AnInheritedUnixSocketNeedsNoPathOfOurs) {
+  const int theirs = Opened(AF_UNIX);
+  auto claim = Claim::Inherit(core::RealKernel(), theirs, {}, {.shards = 2, .backlog = 8, .user_timeout_ms = 1500});
+  ASSERT_TRUE(claim.ok()) << claim.status();
+  EXPECT_TRUE(claim->shared());
+  claim->Withdraw();
+  EXPECT_GE(claim->Release(1), 0);
+}
+
+TEST(Claim, AnInheritedDescriptorThatFailsIsClosedAndNamed) {
+  const int listens_not = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  auto claim = Claim::Inherit(core::RealKernel(), listens_not, kAnyPort, {.shards = 2});
+  ASSERT_FALSE(claim.ok());
+  EXPECT_NE(claim.status().message().find("inherited socket of 127.0.0.1:0"), absl::string_view::npos)
+      << claim.status();
+  EXPECT_LT(fcntl(listens_not, F_GETFD), 0);
 }
 
 // The rest of the errors need a kernel that refuses.

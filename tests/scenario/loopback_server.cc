@@ -26,6 +26,13 @@ uint64_t FaultSeed() {
   return seed;
 }
 
+net::Address NameOf(int fd) {
+  net::Address at;
+  socklen_t size = net::Address::kSizeMax;
+  EXPECT_EQ(getsockname(fd, at.get(), &size), 0);
+  return at;
+}
+
 }  // namespace
 
 LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& options) : options_(options) {
@@ -79,12 +86,17 @@ LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& op
   claim_options.backlog =
       options_.backlog != 0 ? options_.backlog : net::Backlog(options_.connections_max, 1, net::ReadSomaxconn());
   if (options_.user_timeout) claim_options.user_timeout_ms = options_.service.write_stall_s * 1000;
-  auto claim = net::Claim::Take(core::RealKernel(), *net::Address::Parse(options_.address + ":0"), claim_options);
+  claim_options.somaxconn = net::ReadSomaxconn();
+  const net::Endpoint at = options_.inherited_fd >= 0 ? NameOf(options_.inherited_fd)
+                                                      : *net::Address::Parse(options_.address + ":0");
+  auto claim = options_.inherited_fd >= 0
+                   ? net::Claim::Inherit(core::RealKernel(), options_.inherited_fd, at, claim_options)
+                   : net::Claim::Take(core::RealKernel(), at, claim_options);
   if (!claim.ok()) Fail(std::string(claim.status().message()));
   port_ = claim->address().port();
   for (int id = 0; id < options_.shards; ++id) {
-    OnShard(id, [fd = claim->Release(id), backlog = claim->backlog()](net::Engine& engine) {
-      engine.Listen(0, fd, backlog);
+    OnShard(id, [fd = claim->Release(id), backlog = claim->backlog(), shared = claim->shared()](net::Engine& engine) {
+      engine.Listen(0, fd, backlog, shared);
     });
   }
 }

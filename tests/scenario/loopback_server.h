@@ -63,6 +63,7 @@ struct LoopbackOptions {
   std::string features_off = {};
   int backlog = 0;                   // 0: as mooringd would have it
   std::string address = "127.0.0.1";
+  int inherited_fd = -1;             // a listening socket that it takes over, instead of one of its own
   bool user_timeout = false;         // TCP_USER_TIMEOUT as mooringd sets it, from write_stall_s
   Faults faults = Faults::kNone;     // from a seed, which is printed as MOORING_SEED=n and taken from there
 };

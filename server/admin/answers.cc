@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/admin/answers.h"
+
+#include <utility>
+
+namespace mooring::server::admin {
+namespace {
+
+int HttpStatusOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange: return 400;
+    case absl::StatusCode::kNotFound: return 404;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition: return 409;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded: return 503;
+    default: return 500;
+  }
+}
+
+}  // namespace
+
+std::string TextOf(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+http::Response Answer(int status, const Json& json) {
+  return http::Response::Json(TextOf(json) + "\n").Status(status);
+}
+
+http::Response Error(int status, std::string_view why) {
+  Json json;
+  json["error"] = std::string(why);
+  return Answer(status, json);
+}
+
+http::Response Error(const absl::Status& status) {
+  return Error(HttpStatusOf(status.code()), {status.message().data(), status.message().size()});
+}
+
+}  // namespace mooring::server::admin

@@ -44,6 +44,15 @@ class Histogram {
   uint64_t Max() const;
   double Mean() const;
 
+  // Calls f(highest, count) for each bucket that is not empty, from the lowest on; `highest` is the largest value in it.
+  template <class F>
+  void ForEachBucket(F&& f) const {
+    for (size_t i = 0; i < kBuckets; ++i) {
+      const uint64_t count = buckets_[i].load(std::memory_order_relaxed);
+      if (count != 0) f(HighestIn(i), count);
+    }
+  }
+
   // The value below or at which `percentile` percent of all values lie: 50 is the median, 0 the minimum, 100 the
   // maximum. Anything outside 0..100 counts as the nearer end.
   uint64_t Percentile(double percentile) const;

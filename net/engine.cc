@@ -86,7 +86,7 @@ ConnId Engine::OnAccept(ListenerId listener, bool credit_taken) {
     return kNoConn;
   }
   counters_.Add(EngineCount::kAccepted);
-  live_counter_.Add(1);
+  CountLive();
   listeners_[listener]->backoff_ms = 0;
   conn->listener_ = listener;
   return conn->handle;
@@ -125,7 +125,7 @@ void Engine::StartService(Connection& conn) {
 Connection* Engine::Connect(ListenerId profile, const Address& to, const Address& from) {
   Connection* conn = cut_ ? nullptr : connections_.Acquire();
   if (conn == nullptr) return nullptr;
-  live_counter_.Add(1);
+  CountLive();
   ++outbound_;
   counters_.Add(EngineCount::kConnects);
   conn->listener_ = profile;
@@ -334,6 +334,18 @@ void Engine::OnReceiveEnd(ConnId id, int result) {
 
 // The turn.
 
+void Engine::CountLive() {
+  live_counter_.Add(1);
+  const auto live = static_cast<int64_t>(live_counter_.Read());
+  if (live > gauges_.live_peak.Read()) gauges_.live_peak.Set(live);
+}
+
+void Engine::ShowGauges() {
+  gauges_.outbound.Set(outbound_);
+  gauges_.retained_blocks.Set(retained_);
+  gauges_.parked_leases.Set(parked_);
+}
+
 bool Engine::OnTurnEnd() {
   if (draining_) DrainTurn();
   if (pressure_) RelievePressure();
@@ -346,6 +358,7 @@ bool Engine::OnTurnEnd() {
   dirty_.clear();
   if (any) shard_->ArmTrim();
   SettleCredit();
+  ShowGauges();
   if (on_served_ && listeners_open_ == 0 && live() == outbound_) std::exchange(on_served_, nullptr)();
   if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
   // What settling gave back may have ended the pressure after it was looked at.

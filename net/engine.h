@@ -60,6 +60,15 @@ enum class EngineCount : uint8_t {
   kCount
 };
 
+// What a shard's connections hold now. The peak is exact; the others are as of the end of the last turn, so that they
+// cost nothing for each byte or block.
+struct alignas(64) EngineGauges {
+  core::Gauge live_peak;
+  core::Gauge outbound;
+  core::Gauge retained_blocks;
+  core::Gauge parked_leases;
+};
+
 class Engine final : private TransportEvents, private core::Shard::TurnEnd {
  public:
   static constexpr uint32_t kRetainedPerConnection = 8;  // receive blocks; from there on it is not read
@@ -135,6 +144,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   const core::CounterSet<CloseCause>& causes() const { return causes_; }
   // Live connections; readable from any thread.
   const core::Counter& live_counter() const { return live_counter_; }
+  const EngineGauges& gauges() const { return gauges_; }  // likewise
   uint32_t retained_blocks() const { return retained_; }
 
   // Checks what holds between two turns, O(live); for tests. Null, or what does not.
@@ -256,6 +266,10 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void ForgetMemberships();  // REQUIRES: nobody is in a set
   void AccountMemberships(size_t capacity_before);
 
+  // engine.cc: the gauges
+  void CountLive();  // one more
+  void ShowGauges();
+
   // deadlines.cc
   void ArmAt(Connection& conn, uint32_t due_s);
   void ArmIdle(Connection& conn);
@@ -289,6 +303,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
   const int64_t epoch_ms_;
   uint32_t retained_ = 0;
+  uint32_t parked_ = 0;  // leases, of all connections
   bool pressure_ = false;
 
   int64_t unasked_ = 0;   // accepted this turn without asking for credit
@@ -308,6 +323,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   core::CounterSet<EngineCount> counters_;
   core::CounterSet<CloseCause> causes_;
   core::Counter live_counter_;
+  EngineGauges gauges_;
 };
 
 }  // namespace mooring::net

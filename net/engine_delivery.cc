@@ -27,6 +27,7 @@ void Engine::DropInput(Connection& conn) {
   Input* input = std::exchange(conn.input_, nullptr);
   if (input == nullptr) return;
   input->current.Reset();
+  parked_ -= input->parked.count();
   input->parked.Clear(&shard_->frames());
   input->~Input();
   shard_->frames().Release(input, sizeof(Input));
@@ -35,7 +36,9 @@ void Engine::DropInput(Connection& conn) {
 // Nothing more is delivered. What a task's last read showed it stays until the task is done.
 void Engine::DropUndelivered(Connection& conn) {
   if (!conn.Has(Connection::kTask)) return DropInput(conn);
-  if (conn.input_ != nullptr) conn.input_->parked.Clear(&shard_->frames());
+  if (conn.input_ == nullptr) return;
+  parked_ -= conn.input_->parked.count();
+  conn.input_->parked.Clear(&shard_->frames());
 }
 
 void Engine::Charge(Connection& conn, alloc::Block* block) {
@@ -85,8 +88,9 @@ void Engine::OnReceive(ConnId id, alloc::Lease data) {
 void Engine::Park(Connection& conn, alloc::Lease data) {
   Input* input = EnsureInput(conn);
   if (input == nullptr || !input->parked.Push(&shard_->frames(), std::move(data))) {
-    End(conn, CloseCause::kNoMemory, /*abort=*/true);
+    return End(conn, CloseCause::kNoMemory, /*abort=*/true);
   }
+  ++parked_;
 }
 
 void Engine::Deliver(Connection& conn, alloc::Lease data) {
@@ -100,6 +104,7 @@ void Engine::DeliverParked(Connection& conn) {
   } else {
     for (uint32_t n = 0; n < Transport::kKernelBatch && MayDeliver(conn); ++n) {
       if (conn.input_ == nullptr || conn.input_->parked.empty()) break;
+      --parked_;
       Deliver(conn, conn.input_->parked.Pop(&shard_->frames()));
     }
     if (conn.input_ != nullptr && conn.input_->parked.empty()) DropInput(conn);

@@ -188,14 +188,16 @@ Reader::Found Reader::Look(Connection& conn) {
       case ReadMode::kDeadline: return Found::kNotYet;
     }
     if (input->parked.empty()) return Found::kNotYet;
-    alloc::Lease next = input->parked.Pop(&Engine::Current()->shard_->frames());
+    Engine* engine = Engine::Current();
+    alloc::Lease next = input->parked.Pop(&engine->shard_->frames());
+    --engine->parked_;
     // Reading was off until here; and the block may be kept, so that it does not say so when it goes back.
-    if (input->parked.empty() && conn.Has(Connection::kReadingOff)) Engine::Current()->MarkDirty(conn);
+    if (input->parked.empty() && conn.Has(Connection::kReadingOff)) engine->MarkDirty(conn);
     if (input->current.empty()) {
       input->current = std::move(next);
       input->scanned = 0;
     } else if (!Carry(conn, std::move(next))) {
-      Engine::Current()->End(conn, CloseCause::kNoMemory, /*abort=*/true);
+      engine->End(conn, CloseCause::kNoMemory, /*abort=*/true);
       return Failed(conn, ReadReason::kClosed);
     }
   }

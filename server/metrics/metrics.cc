@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/metrics/metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <map>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include "server/metrics/catalogue.h"
+#include "server/metrics/families.h"
+#include "server/metrics/process_figures.h"
+#include "server/metrics/shard_figures.h"
+
+namespace mooring::server::metrics {
+namespace {
+
+using std::chrono::steady_clock;
+
+double Double(uint64_t n) { return static_cast<double>(n); }
+
+void AddServer(const Control& control, Families* families) {
+  const std::vector<ShardView>& shards = control.shards();
+  const std::string transport = shards.empty() ? "" : shards.front().transport->Describe();
+  families->Add(Metric::kBuildInfo, 1,
+                {control.program().name, control.program().version, std::string_view(transport).substr(0, transport.find(':'))});
+  families->Add(Metric::kUptime, std::max<double>(0, static_cast<double>(time(nullptr) - control.started_wall_s())));
+  for (const ServerState state : {ServerState::kServing, ServerState::kDelaying, ServerState::kDraining}) {
+    families->Add(Metric::kState, control.state() == state, {Name(state)});
+  }
+  families->Add(Metric::kShards, Double(shards.size()));
+  const core::Plan& plan = control.plan();
+  families->Add(Metric::kConnectionsLimit, Double(plan.credit != 0 ? plan.credit : plan.connections_possible));
+  const uint64_t ceiling = control.settings().runtime.memory_ceiling_bytes;
+  if (ceiling != 0 && ceiling != UINT64_MAX) families->Add(Metric::kMemoryCeiling, Double(ceiling));
+}
+
+void AddListeners(const Control& control, Families* families) {
+  for (const ServedListener& listener : control.listeners()) {
+    families->Add(Metric::kListenerOpen, listener.open, {listener.name, listener.service});
+  }
+}
+
+void AddTcp(const TcpFigures& tcp, Families* families) {
+  const auto add = [families](std::optional<uint64_t> value, std::string_view state) {
+    if (value.has_value()) families->Add(Metric::kHostTcpSockets, Double(*value), {state});
+  };
+  add(tcp.in_use, "in_use");
+  add(tcp.orphan, "orphan");
+  add(tcp.time_wait, "time_wait");
+  if (tcp.listen_overflows.has_value()) families->Add(Metric::kHostListenOverflows, Double(*tcp.listen_overflows));
+  if (tcp.ephemeral_ports.has_value()) families->Add(Metric::kEphemeralPorts, Double(*tcp.ephemeral_ports));
+}
+
+void AddProcess(const ProcessFigures& process, Families* families) {
+  families->Add(Metric::kProcessCpu, process.cpu_s);
+  if (process.open_fds.has_value()) families->Add(Metric::kProcessOpenFds, Double(*process.open_fds));
+  families->Add(Metric::kProcessMaxFds, Double(process.max_fds));
+  families->Add(Metric::kProcessResidentMemory, Double(process.resident_bytes));
+  families->Add(Metric::kProcessVirtualMemory, Double(process.virtual_bytes));
+  families->Add(Metric::kProcessStartTime, process.started_wall_s);
+}
+
+}  // namespace
+
+Metrics::Metrics(Control* control) : control_(control), resident_at_start_(ReadResidentBytes()) {}
+
+uint64_t Metrics::connections_active() const {
+  uint64_t live = 0;
+  for (const ShardView& view : control_->shards()) live += view.engine->live_counter().Read();
+  return live;
+}
+
+void Metrics::Tick() { peak_ = std::max(peak_, connections_active()); }
+
+std::vector<prometheus::MetricFamily> Metrics::Collect() {
+  const auto begin = steady_clock::now();
+  Tick();
+  Families families;
+  const uint64_t live = connections_active();
+  const ProcessFigures process = ReadProcess();
+  AddServer(*control_, &families);
+  families.Add(Metric::kConnectionsActive, Double(live));
+  families.Add(Metric::kConnectionsPeak, Double(peak_));
+  AddListeners(*control_, &families);
+  AddShardFigures(control_->shards(), &families);
+  if (live > 0) {
+    const uint64_t grown = process.resident_bytes - std::min(process.resident_bytes, resident_at_start_);
+    families.Add(Metric::kUserBytesPerConnection, Double(ConnectionBytes(control_->shards())) / Double(live), {"accounting"});
+    families.Add(Metric::kUserBytesPerConnection, Double(grown) / Double(live), {"resident"});
+  }
+  families.Add(Metric::kLogLines, Double(control_->log().written()));
+  families.Add(Metric::kLogLinesDropped, Double(control_->log().dropped()));
+  AddTcp(ReadTcp(), &families);
+  AddProcess(process, &families);
+  families.Add(Metric::kCollectSeconds, collect_s_);
+  std::vector<prometheus::MetricFamily> taken = std::move(families).Take();
+  collect_s_ = std::chrono::duration<double>(steady_clock::now() - begin).count();
+  return taken;
+}
+
+std::string Metrics::Text() {
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, Collect());
+  return std::move(text).str();
+}
+
+}  // namespace mooring::server::metrics

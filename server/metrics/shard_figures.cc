@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/metrics/shard_figures.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "alloc/accounting.h"
+#include "core/shard.h"
+#include "net/close_cause.h"
+#include "net/transport.h"
+
+namespace mooring::server::metrics {
+namespace {
+
+using net::EngineCount;
+using core::ShardCount;
+
+constexpr struct {
+  EngineCount count;
+  Shown shown;
+} kEngineCounts[] = {
+    {EngineCount::kAccepted, {Metric::kAccepts}},
+    {EngineCount::kConnects, {Metric::kOutboundConnects}},
+    {EngineCount::kConnected, {Metric::kOutboundConnected}},
+    {EngineCount::kReleased, {Metric::kEngineEvents, "released"}},
+    {EngineCount::kBytesReceived, {Metric::kBytesReceived}},
+    {EngineCount::kBytesSent, {Metric::kBytesSent}},
+    {EngineCount::kSendsBlocked, {Metric::kEngineEvents, "sends_blocked"}},
+    {EngineCount::kPauses, {Metric::kEngineEvents, "pauses"}},
+    {EngineCount::kAcceptSlabFull, {Metric::kAcceptsRefused, "slots_full"}},
+    {EngineCount::kAcceptAfterCut, {Metric::kAcceptsRefused, "drain_deadline"}},
+    {EngineCount::kAcceptErrors, {Metric::kAcceptErrors, "any"}},
+    {EngineCount::kWritesAfterClose, {Metric::kEngineEvents, "writes_after_close"}},
+    {EngineCount::kWritesDropped, {Metric::kEngineEvents, "writes_dropped"}},
+    {EngineCount::kWritesSkipped, {Metric::kEngineEvents, "writes_skipped"}},
+    {EngineCount::kLingerExpired, {Metric::kEngineEvents, "linger_expired"}},
+    {EngineCount::kLeasesCompacted, {Metric::kEngineEvents, "leases_compacted"}},
+    {EngineCount::kPressure, {Metric::kEngineEvents, "pressure_turns"}},
+    {EngineCount::kPostsStale, {Metric::kEngineEvents, "posts_stale"}},
+};
+
+constexpr std::pair<ShardCount, std::string_view> kShardCounts[] = {
+    {ShardCount::kMailDelivered, "mail_delivered"},
+    {ShardCount::kMailFull, "mail_full"},
+    {ShardCount::kMailWaited, "mail_waited"},
+    {ShardCount::kTimersExpired, "timers_expired"},
+    {ShardCount::kResumed, "resumed"},
+};
+
+// Counts of a transport that have a metric of their own. io_uring and epoll call alike things by their own names.
+constexpr std::pair<std::string_view, Metric> kTransportCounts[] = {
+    {"enters", Metric::kKernelEnters},
+    {"waits", Metric::kKernelEnters},
+    {"completions", Metric::kKernelCompletions},
+    {"events", Metric::kKernelCompletions},
+    {"cq_overflow", Metric::kCqOverflows},
+    {"receive_starved", Metric::kReceiveStarved},
+    {"pool_empty", Metric::kReceivePoolEmpty},
+};
+
+constexpr alloc::Purpose kOfConnections[] = {alloc::Purpose::kConnections, alloc::Purpose::kFrames,
+                                             alloc::Purpose::kReceiveBlocks, alloc::Purpose::kBlocks,
+                                             alloc::Purpose::kSegments};
+
+void AddEngines(const std::vector<ShardView>& shards, Families* families) {
+  double accepted = 0, connects = 0;
+  for (const auto& [count, shown] : kEngineCounts) {
+    double sum = 0;
+    for (const ShardView& view : shards) sum += static_cast<double>(view.engine->counters().Read(count));
+    if (count == EngineCount::kAccepted) accepted = sum;
+    if (count == EngineCount::kConnects) connects = sum;
+    if (shown.label.empty()) {
+      families->Add(shown.metric, sum);
+    } else {
+      families->Add(shown.metric, sum, {shown.label});
+    }
+  }
+  families->Add(Metric::kConnections, accepted + connects);
+  for (size_t i = 1; i < static_cast<size_t>(net::CloseCause::kCount); ++i) {
+    const auto cause = static_cast<net::CloseCause>(i);
+    double sum = 0;
+    for (const ShardView& view : shards) sum += static_cast<double>(view.engine->causes().Read(cause));
+    families->Add(Metric::kCloses, sum, {net::Name(cause)});
+  }
+  double outbound = 0, retained = 0, parked = 0;
+  for (const ShardView& view : shards) {
+    const net::EngineGauges& gauges = view.engine->gauges();
+    outbound += static_cast<double>(gauges.outbound.Read());
+    retained += static_cast<double>(gauges.retained_blocks.Read());
+    parked += static_cast<double>(gauges.parked_leases.Read());
+  }
+  families->Add(Metric::kOutboundActive, outbound);
+  families->Add(Metric::kEphemeralPortsInUse, outbound);
+  families->Add(Metric::kRetainedBlocks, retained);
+  families->Add(Metric::kParkedLeases, parked);
+}
+
+void AddEachShard(const std::vector<ShardView>& shards, Families* families) {
+  std::vector<double> live, accepted;
+  for (const ShardView& view : shards) {
+    const std::string id = std::to_string(view.shard->id());
+    live.push_back(static_cast<double>(view.engine->live_counter().Read()));
+    accepted.push_back(static_cast<double>(view.engine->counters().Read(EngineCount::kAccepted)));
+    families->Add(Metric::kShardConnectionsActive, live.back(), {id});
+    families->Add(Metric::kShardConnectionsPeak, static_cast<double>(view.engine->gauges().live_peak.Read()), {id});
+    families->Add(Metric::kShardAccepts, accepted.back(), {id});
+    families->Add(Metric::kShardTurns, static_cast<double>(view.shard->counters().Read(ShardCount::kTurns)), {id});
+  }
+  families->Add(Metric::kShardSkew, Skew(live), {"connections"});
+  families->Add(Metric::kShardSkew, Skew(accepted), {"accepts"});
+  for (const auto& [count, name] : kShardCounts) {
+    double sum = 0;
+    for (const ShardView& view : shards) sum += static_cast<double>(view.shard->counters().Read(count));
+    families->Add(Metric::kShardEvents, sum, {name});
+  }
+}
+
+void AddTransports(const std::vector<ShardView>& shards, Families* families) {
+  std::map<std::string, double, std::less<>> sums;
+  for (const ShardView& view : shards) {
+    view.transport->Count([&](std::string_view name, uint64_t value) {
+      auto sum = sums.find(name);
+      if (sum == sums.end()) sum = sums.emplace(std::string(name), 0).first;
+      sum->second += static_cast<double>(value);
+    });
+  }
+  for (const auto& [name, sum] : sums) {
+    const auto own = std::find_if(std::begin(kTransportCounts), std::end(kTransportCounts),
+                                  [&name = name](const auto& each) { return each.first == name; });
+    if (own != std::end(kTransportCounts)) {
+      families->Add(own->second, sum);
+    } else {
+      families->Add(Metric::kTransportEvents, sum, {name});
+    }
+  }
+}
+
+void AddMemory(const std::vector<ShardView>& shards, Families* families) {
+  for (int i = 0; i < alloc::kPurposes; ++i) {
+    const auto purpose = static_cast<alloc::Purpose>(i);
+    double sum = 0;
+    for (const ShardView& view : shards) sum += static_cast<double>(view.shard->accounting().Bytes(purpose));
+    families->Add(Metric::kMemory, sum, {alloc::Name(purpose)});
+  }
+}
+
+}  // namespace
+
+double Skew(const std::vector<double>& parts) {
+  double sum = 0, most = 0;
+  for (const double part : parts) {
+    sum += part;
+    most = std::max(most, part);
+  }
+  return sum > 0 ? most * static_cast<double>(parts.size()) / sum : 1;
+}
+
+std::optional<Shown> ShownAs(EngineCount count) {
+  for (const auto& each : kEngineCounts) {
+    if (each.count == count) return each.shown;
+  }
+  return std::nullopt;
+}
+
+uint64_t ConnectionBytes(const std::vector<ShardView>& shards) {
+  uint64_t bytes = 0;
+  for (const ShardView& view : shards) {
+    for (const alloc::Purpose purpose : kOfConnections) bytes += view.shard->accounting().Bytes(purpose);
+  }
+  return bytes;
+}
+
+void AddShardFigures(const std::vector<ShardView>& shards, Families* families) {
+  AddEngines(shards, families);
+  AddEachShard(shards, families);
+  AddTransports(shards, families);
+  AddMemory(shards, families);
+}
+
+}  // namespace mooring::server::metrics

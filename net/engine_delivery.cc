@@ -122,6 +122,9 @@ void Engine::DeliverParked(Connection& conn) {
 void Engine::DeliverEof(Connection& conn) {
   if (conn.Has(Connection::kPaused) || conn.ReadsHeld()) return;  // Resume or the low watermark comes back here
   if (conn.Has(Connection::kTask)) {
+    // While its queue was full the reader has not looked at what it holds. It hears the end from the read behind that.
+    Reader::Poke(conn);
+    if (conn.state_ != Connection::State::kOpen || conn.ReadsHeld() || !conn.Has(Connection::kEofDue)) return;
     if (conn.Has(Connection::kNoReader)) return;  // the next read finds kEofDue
     conn.Unset(Connection::kEofDue);
     Reader::Fail(conn, ReadReason::kEof);

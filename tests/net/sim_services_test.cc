@@ -79,6 +79,36 @@ TEST_P(SimServices, ReadExactlyTakesMoreThanABlockHolds) {
   EXPECT_EQ(peer->received(), "done");
 }
 
+// What a reader holds while its queue is full is looked at before it hears of the end, in whatever order room and FIN come.
+TEST_P(SimServices, MessagesHeldByAFullQueueAreReadBeforeTheEnd) {
+  const std::string question(2'000, 'x');
+  for (uint64_t round = 0; round < 40; ++round) {
+    for (const TransportKind transport : kTransportKinds) {
+      SimServer server(seed() * 1000 + round, {.transport = transport});
+      ServiceOptions options;
+      options.queue_high_bytes = options.queue_low_bytes = 3'000;
+      const std::string at = server.ListenUnix(Coroutine([](Connection& conn) -> core::Task<> {
+        while (auto data = co_await conn.ReadExactly(1'000)) conn.Write(*data);
+      }), options);
+      auto* peer = server.ConnectNow(at);
+      peer->Stall();
+      std::string all;
+      for (int i = 0; i < 20; ++i) {
+        all += question;
+        peer->Send(question);
+        for (uint64_t steps = round % 7 * 3; steps > 0 && server.world.Step(); --steps) {
+        }
+      }
+      peer->HalfClose();
+      for (uint64_t steps = round * 2; steps > 0 && server.world.Step(); --steps) {
+      }
+      peer->Resume();
+      server.world.RunFor(1000);
+      EXPECT_EQ(peer->received().size(), all.size()) << Name(transport) << ", round " << round;
+    }
+  }
+}
+
 TEST_P(SimServices, AMessageOfNoBytesIsThereBeforeAnyByteIs) {
   SimServer server(seed());
   const std::string at = server.Listen(Coroutine([](Connection& conn) -> core::Task<> {

@@ -6,11 +6,12 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
-#include <map>
+#include <optional>
 #include <sstream>
 #include <string_view>
 #include <utility>
 
+#include "server/metrics/accept_queues.h"
 #include "server/metrics/catalogue.h"
 #include "server/metrics/families.h"
 #include "server/metrics/process_figures.h"
@@ -39,10 +40,27 @@ void AddServer(const Control& control, Families* families) {
   if (ceiling != 0 && ceiling != UINT64_MAX) families->Add(Metric::kMemoryCeiling, Double(ceiling));
 }
 
-void AddListeners(const Control& control, Families* families) {
-  for (const ServedListener& listener : control.listeners()) {
+// False when the kernel did not tell about accept queues.
+bool AddListeners(const Control& control, Families* families) {
+  const std::vector<ServedListener> listeners = control.listeners();
+  std::vector<net::Endpoint> open;
+  for (const ServedListener& listener : listeners) {
     families->Add(Metric::kListenerOpen, listener.open, {listener.name, listener.service});
+    if (listener.open) open.push_back(listener.endpoint);
   }
+  const AcceptQueues queues = ReadAcceptQueues(open);
+  size_t next = 0;
+  for (const ServedListener& listener : listeners) {
+    if (!listener.open) continue;
+    const std::optional<AcceptQueue>& queue = queues.of[next++];
+    if (!queue.has_value()) continue;
+    families->Add(Metric::kAcceptQueueDepth, Double(queue->depth), {listener.name});
+    if (queue->limit.has_value()) families->Add(Metric::kAcceptQueueLimit, Double(*queue->limit), {listener.name});
+    if (queue->overflows.has_value()) {
+      families->Add(Metric::kAcceptQueueOverflows, Double(*queue->overflows), {listener.name});
+    }
+  }
+  return !queues.refused;
 }
 
 void AddTcp(const TcpFigures& tcp, Families* families) {
@@ -86,7 +104,8 @@ std::vector<prometheus::MetricFamily> Metrics::Collect() {
   AddServer(*control_, &families);
   families.Add(Metric::kConnectionsActive, Double(live));
   families.Add(Metric::kConnectionsPeak, Double(peak_));
-  AddListeners(*control_, &families);
+  if (!AddListeners(*control_, &families)) ++accept_queues_unread_;
+  families.Add(Metric::kAcceptQueuesUnread, Double(accept_queues_unread_));
   AddShardFigures(control_->shards(), &families);
   if (live > 0) {
     const uint64_t grown = process.resident_bytes - std::min(process.resident_bytes, resident_at_start_);

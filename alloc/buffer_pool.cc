@@ -84,6 +84,7 @@ Block* BufferPool::Acquire(uint32_t bytes_min) {
   Block* block;
   if (bytes_min <= kSlotClassBytesMax) {
     const uint8_t size_class = SlotClassOf(bytes_min);
+    if (!Fits(kSlotClassBytes[size_class])) return nullptr;
     std::optional<SlotRegions>& regions = classes_[size_class];
     if (!regions.has_value()) {
       regions.emplace(kSlotClassBytes[size_class], kSlotsMax[size_class], Purpose::kBlocks, accounting_);
@@ -96,6 +97,7 @@ Block* BufferPool::Acquire(uint32_t bytes_min) {
   } else {
     if (bytes_min > kBlockBytesMax) return nullptr;
     const uint32_t capacity = std::bit_ceil(bytes_min);
+    if (!Fits(capacity)) return nullptr;
     void* data = std::malloc(capacity);
     if (data == nullptr) return nullptr;
     const auto size_class = static_cast<uint8_t>(kSlotClasses + std::countr_zero(capacity) - kFirstHeapBits);
@@ -106,7 +108,10 @@ Block* BufferPool::Acquire(uint32_t bytes_min) {
       accounting_->Add(Purpose::kBlocks, capacity);
     }
   }
-  if (block != nullptr) ++blocks_live_;
+  if (block != nullptr) {
+    ++blocks_live_;
+    block_bytes_ += block->capacity;
+  }
   return block;
 }
 
@@ -149,6 +154,7 @@ void BufferPool::Return(Block* block) {
       std::free(block->data);
     }
     --blocks_live_;
+    block_bytes_ -= block->capacity;
   }
   descriptors_.Release(descriptor);
 }

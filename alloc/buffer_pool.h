@@ -176,12 +176,21 @@ class BufferPool {
   uint32_t receive_live() const { return receive_.live(); }
   uint32_t receive_blocks_max() const { return receive_.slots_max(); }
   uint64_t blocks_live() const { return blocks_live_; }  // without the receive blocks and the shared ones
+  uint64_t block_bytes() const { return block_bytes_; }  // of those
+  // Acquire finds no memory where block_bytes() would be more.
+  void SetBlockBytesMax(uint64_t bytes) { block_bytes_max_ = bytes; }
+  uint64_t over_bound() const { return over_bound_; }    // blocks that there was none of for that reason
   uint64_t shared_live() const { return shared_live_; }  // blocks that describe a body
 
  private:
   friend class Lease;
 
   void ReportLeaks() const;
+  bool Fits(uint32_t capacity) {
+    if (block_bytes_ + capacity <= block_bytes_max_) [[likely]] return true;
+    ++over_bound_;
+    return false;
+  }
   Block* Describe(char* data, uint32_t capacity, uint8_t size_class, bool receive);
   void Return(Block* block);  // its last reference is gone
 
@@ -189,6 +198,9 @@ class BufferPool {
   void (*hook_)(void*, uint64_t) = nullptr;
   void* hook_context_ = nullptr;
   uint64_t blocks_live_ = 0;
+  uint64_t block_bytes_ = 0;
+  uint64_t block_bytes_max_ = UINT64_MAX;
+  uint64_t over_bound_ = 0;
   uint64_t shared_live_ = 0;
   std::array<Block*, kSharedRemembered> remembered_{};  // blocks of bodies, no hold on them; null: none
   uint32_t forget_next_ = 0;                            // of remembered_

@@ -28,6 +28,7 @@ enum class CloseCause : uint8_t {
   kDrainDeadline,  // cut by the drain's deadline
   kOperator,       // closed by hand (POST /connections/ID/close), or by POST /drain
   kShed,           // idle, while the process was at its memory ceiling
+  kRefused,        // before its service started: RefuseCause says why
   kConnectFailed,  // an outbound connection that did not come about
   kNoMemory,       // the runtime found no memory for it
   kTransport,      // any other failure that the transport reported
@@ -56,6 +57,7 @@ constexpr const char* Name(CloseCause cause) {
     case CloseCause::kDrainDeadline: return "drain_deadline";
     case CloseCause::kOperator: return "operator";
     case CloseCause::kShed: return "shed";
+    case CloseCause::kRefused: return "refused";
     case CloseCause::kConnectFailed: return "connect_failed";
     case CloseCause::kNoMemory: return "no_memory";
     case CloseCause::kTransport: return "transport";

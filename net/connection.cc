@@ -145,7 +145,7 @@ void Connection::Close() {
   if (state_ > State::kOpen) return;
   CloseCause cause = CloseCause::kService;
   if (Has(kEofSeen)) cause = CloseCause::kPeerClosed;
-  if (Has(kDrainNoticed)) cause = CloseCause::kDrained;
+  if (Has(kDrainNoticed)) cause = Engine::Current()->NoticedCause(*this);
   Engine::Current()->End(*this, cause, /*abort=*/state_ != State::kOpen);
 }
 

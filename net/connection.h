@@ -210,7 +210,8 @@ class Connection {
   uint32_t read_max_ = 0;                   // of the read under way; of SetDeadline: its second; while lingering: when it began
   uint32_t read_parameter_ = 0;             // its count or terminator; while lingering: bytes discarded
   uint16_t listener_ = 0;
-  State state_ : 4 = State::kConnecting;
+  State state_ : 3 = State::kConnecting;
+  bool heard_ : 1 = false;  // its peer has sent something
   ReadMode read_mode_ : 4 = ReadMode::kNone;
   CloseCause cause_ = CloseCause::kNone;
   ReadReason read_reason_ : 3 = ReadReason::kNone;  // of the completed read

@@ -26,7 +26,8 @@ Engine::Engine(core::Shard* shard, const Options& options)
     : shard_(shard),
       options_(options),
       connections_(options.connections_max, alloc::Purpose::kConnections, &shard->accounting()),
-      epoch_ms_(shard->now_ms()) {
+      epoch_ms_(shard->now_ms()),
+      block_bytes_high_(options.block_bytes_max == UINT64_MAX ? UINT64_MAX : options.block_bytes_max / 4 * 3) {
   shard->SetTurnEnd(this);
   dirty_.reserve(1024);
   shard->wheel().SetExpire(
@@ -44,6 +45,8 @@ Engine::~Engine() {
   // Only what never got to OnReleased is left, when a shard was cut off: the memory is the pools' to give back.
   shard_->buffers().SetReturnHook(nullptr, nullptr);
   for (auto& listener : listeners_) shard_->wheel().Cancel(&listener->timer);
+  shard_->wheel().Cancel(&rate_timer_);
+  shard_->wheel().Cancel(&shed_timer_);
   connections_.ForEach([this](Connection* conn) { ConnectionSet::LeaveAll(this, *conn); });  // sets may outlive it
   ForgetMemberships();
   shard_->SetTurnEnd(nullptr);
@@ -78,23 +81,28 @@ void* Engine::Area(uint32_t slot, uint32_t generation_low24) {
 // Opening.
 
 ConnId Engine::OnAccept(ListenerId listener, bool credit_taken) {
-  if (!credit_taken) ++unasked_;
-  Connection* conn = cut_ ? nullptr : connections_.Acquire();
+  Listener& from = *listeners_[listener];
+  if (!credit_taken) {
+    ++unasked_;
+    ++from.holds;
+  }
+  Connection* conn = cut_ || memory_step_ != 0 ? nullptr : connections_.Acquire();
   if (conn == nullptr) {
     ++returned_;
-    counters_.Add(cut_ ? EngineCount::kAcceptAfterCut : EngineCount::kAcceptSlabFull);
+    --from.holds;
+    Refuse(cut_ ? RefuseCause::kAfterCut : memory_step_ != 0 ? RefuseCause::kMemory : RefuseCause::kSlabFull);
     return kNoConn;
   }
   counters_.Add(EngineCount::kAccepted);
   CountLive();
-  listeners_[listener]->backoff_ms = 0;
+  from.backoff_ms = 0;
   conn->listener_ = listener;
   return conn->handle;
 }
 
 void Engine::OnOpen(ConnId id) {
   Connection& conn = *connections_.At(id.slot);
-  if (!OptionsOf(conn).track_peers) return StartService(conn);
+  if (!AsksPeer(conn)) return StartService(conn);
   conn.state_ = Connection::State::kNaming;
   transport_->AskPeer(id);
 }
@@ -103,7 +111,8 @@ void Engine::OnOpen(ConnId id) {
 void Engine::OnPeer(ConnId id, const Address& peer) {
   Connection& conn = *connections_.At(id.slot);
   if (conn.state_ != Connection::State::kNaming) return;  // it has ended meanwhile
-  peer_addresses_->Set(id.slot, peer);
+  if (OptionsOf(conn).track_peers) peer_addresses_->Set(id.slot, peer);
+  if (!HoldAddress(conn, peer)) return End(conn, CloseCause::kRefused, /*abort=*/true);
   StartService(conn);
   if (conn.input_ != nullptr || conn.Has(Connection::kEofDue)) MarkDirty(conn);
 }
@@ -114,10 +123,14 @@ void Engine::EnsurePeerAddresses(const ServiceOptions& options) {
 }
 
 void Engine::StartService(Connection& conn) {
+  const ServiceOptions& options = OptionsOf(conn);
+  if ((options.first_byte_s | options.max_age_s) != 0 && !StartLimits(conn, options)) {
+    return End(conn, CloseCause::kRefused, /*abort=*/true);
+  }
   conn.state_ = Connection::State::kOpen;
   conn.last_activity_s_ = now_s();
   conn.Set(Connection::kStarted | Connection::kOpened);
-  if (OptionsOf(conn).full_duplex) conn.Set(Connection::kFullDuplex);
+  if (options.full_duplex) conn.Set(Connection::kFullDuplex);
   ArmIdle(conn);
   Call(conn, [&](Handler& handler) { handler.OnOpen(conn); });
 }
@@ -279,7 +292,10 @@ void Engine::MaybeRelease(Connection& conn) {
     --outbound_;
   } else {
     ++returned_;  // an outbound one took no credit
+    --listeners_[conn.listener_]->holds;
+    if (address_holds_ != nullptr) LetGoOfAddress(conn.handle.slot);
   }
+  if (opened_s_ != nullptr) opened_s_->Forget(conn.handle.slot);
   counters_.Add(EngineCount::kReleased);
   live_counter_.Add(static_cast<uint64_t>(-1));
   if (peer_addresses_ != nullptr) peer_addresses_->Forget(conn.handle.slot);
@@ -349,6 +365,7 @@ void Engine::ShowGauges() {
 bool Engine::OnTurnEnd() {
   if (draining_) DrainTurn();
   if (pressure_) RelievePressure();
+  if (block_bytes_high_ != UINT64_MAX) BoundBlocks();
   for (ConnId id : std::exchange(next_turn_, {})) {
     if (Connection* conn = connections_.Find(id)) MarkDirty(*conn);
   }
@@ -362,13 +379,15 @@ bool Engine::OnTurnEnd() {
   if (on_served_ && listeners_open_ == 0 && live() == outbound_) std::exchange(on_served_, nullptr)();
   if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
   // What settling gave back may have ended the pressure after it was looked at.
-  const bool relieved = pressure_ && retained_ < kRetainedPerShard;
+  const bool relieved = pressure_ && !Pressed();
   return !next_turn_.empty() || drain_looking_ || relieved;
 }
 
 bool Engine::OnTrim() {
   if (memberships_live_ == 0) ForgetMemberships();
   if (peer_addresses_ != nullptr) peer_addresses_->Trim();
+  if (address_holds_ != nullptr) address_holds_->Trim();
+  if (opened_s_ != nullptr) opened_s_->Trim();
   return connections_.Trim();
 }
 

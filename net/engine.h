@@ -26,11 +26,15 @@
 #include "alloc/slab.h"
 #include "core/counters.h"
 #include "core/shard.h"
+#include "net/accept_failure.h"
 #include "net/connection.h"
-#include "net/credit.h"
 #include "net/handler.h"
+#include "net/listener_bounds.h"
 #include "net/peer_addresses.h"
+#include "net/refuse_cause.h"
 #include "net/service_options.h"
+#include "net/slot_table.h"
+#include "net/stop_cause.h"
 #include "net/transport.h"
 
 namespace mooring::net {
@@ -47,15 +51,14 @@ enum class EngineCount : uint8_t {
   kBytesSent,
   kSendsBlocked,         // first attempts that did not take all
   kPauses,               // the transport was told to stop reading one connection
-  kAcceptSlabFull,
-  kAcceptAfterCut,       // came out of the queue when the drain's deadline had passed
   kAcceptErrors,
   kWritesAfterClose,
   kWritesDropped,        // over the cap, with drop_when_full
   kWritesSkipped,        // of a ConnectionSet, to a slow member
   kLingerExpired,
   kLeasesCompacted,
-  kPressure,             // turns in which the shard held too many retained blocks
+  kPressure,             // turns in which the shard held too many retained blocks, or too many bytes in blocks
+  kBlocksOverBound,      // blocks that there was no memory for: Options::block_bytes_max
   kPostsStale,           // mail to a connection that was not open any more
   kCount
 };
@@ -80,6 +83,15 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   static constexpr uint8_t kDrainLooks = 16;
   static constexpr uint8_t kDrainLooksAgain = 4;         // of them, after a time in which the connection was not read
   static constexpr int64_t kRefuseMs = 200;              // between refusing new handshakes and closing a listener
+  // From its notice on, a connection of max_age_s has a tenth of that more, and at least this, to become quiet.
+  static constexpr uint32_t kMaxAgeGraceSeconds = 30;
+  // Closing idle connections at the memory ceiling: as many of those looked at, every so often, no other than who was idle for
+  // this long.
+  static constexpr uint32_t kShedAtOnce = 64;
+  static constexpr uint32_t kShedLooks = 4096;
+  static constexpr int64_t kShedMs = 100;
+  static constexpr uint32_t kShedIdleSeconds = 1;
+  static constexpr int64_t kRateWaitMs = 10;             // at least, until a listener that had no token asks again
 
   static constexpr ListenerId kOwnedProfile = 0x8000;    // the first of a connection that a coroutine owns
   static constexpr ListenerId kNoProfile = 0xffff;
@@ -89,6 +101,11 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     uint32_t connections_max = 1024;
     uint32_t shards = 1;
     Credit* credit = nullptr;  // null: no cap but connections_max
+    AddressTable* addresses = nullptr;  // null: no cap
+    AcceptRate* rate = nullptr;         // null: no bound
+    // Bytes of blocks that connections of this shard may hold: received and not taken, carried, queued. From three quarters
+    // on who holds some is not read; at it there is no memory for another block.
+    uint64_t block_bytes_max = UINT64_MAX;
   };
 
   Engine(core::Shard* shard, const Options& options);
@@ -105,7 +122,14 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void SetPeers(std::vector<Engine*> peers) { peers_ = std::move(peers); }
 
   // Before the first turn. `handler` serves this listener on this shard.
-  ListenerId AddListener(std::string name, Handler* handler, const ServiceOptions& options);
+  ListenerId AddListener(std::string name, Handler* handler, const ServiceOptions& options,
+                         const ListenerBounds& bounds = {});
+  // From now on; with the same ones, where what they bound has changed. A credit learns of the connections that are open,
+  // an address table only of new ones.
+  void ChangeBounds(ListenerId listener, const ListenerBounds& bounds);
+  // Of the process. 0: no pressure; 1: who connects is accepted and reset; 2: idle connections are closed, too (kShed),
+  // some at a time, the longest idle first among those looked at. Those that are being served live on.
+  void SetMemoryPressure(int step);
   // Accepting starts at the end of the turn. See Transport::Listen.
   void Listen(ListenerId listener, int listen_fd, int backlog, bool shared = false);
   // Outbound: OnOpen when it is connected, OnClose(kConnectFailed) when it could not be. Null when the slab is full,
@@ -142,10 +166,18 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
   const core::CounterSet<EngineCount>& counters() const { return counters_; }
   const core::CounterSet<CloseCause>& causes() const { return causes_; }
+  const core::CounterSet<RefuseCause>& refusals() const { return refusals_; }
+  const core::CounterSet<StopCause>& stops() const { return stops_; }            // how often a listener had to stop
+  const core::CounterSet<StopCause>& stopped_ms() const { return stopped_ms_; }  // and for how long, once it is over
+  const core::CounterSet<AcceptFailure>& accept_failures() const { return accept_failures_; }
   // Live connections; readable from any thread.
   const core::Counter& live_counter() const { return live_counter_; }
   const EngineGauges& gauges() const { return gauges_; }  // likewise
   uint32_t retained_blocks() const { return retained_; }
+  // In blocks, see Options::block_bytes_max.
+  uint64_t block_bytes() const {
+    return uint64_t{retained_} * alloc::BufferPool::kReceiveBlockBytes + shard_->buffers().block_bytes();
+  }
 
   // Checks what holds between two turns, O(live); for tests. Null, or what does not.
   const char* Validate() const;
@@ -170,6 +202,11 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     bool backing_off = false;
     uint32_t backoff_ms = 0;
     core::CallTimer timer;  // accept back-off, and the wait between refusing and closing
+    ListenerBounds bounds;
+    int64_t holds = 0;    // connections, and accepts under way that have taken credit
+    int64_t settled = 0;  // of bounds.credit
+    StopCause stop_cause = StopCause::kCount;  // kCount: it is not stopped
+    int64_t stopped_at_ms = 0;
     Engine* engine = nullptr;
     ListenerId id = 0;
   };
@@ -235,6 +272,40 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void StartService(Connection& conn);
   void EnsurePeerAddresses(const ServiceOptions& options);
 
+  // limits.cc: who may be accepted, when a connection has been here too long, memory that runs out
+  struct AddressHold {
+    uint64_t source;
+    AddressTable* process;   // null: it is not counted there
+    AddressTable* listener;
+  };
+  bool MayHoldAddress(const Connection& conn) const;
+  bool AsksPeer(const Connection& conn) const { return OptionsOf(conn).track_peers || MayHoldAddress(conn); }
+  bool HoldAddress(Connection& conn, const Address& peer);
+  void LetGoOfAddress(uint32_t slot);
+  void Refuse(RefuseCause cause) { refusals_.Add(cause); }
+  StopCause TakeBounds(Listener& listener);
+  void SettleCredit(Listener& listener);
+  AcceptMode ModeOf(const Listener& listener) const;
+  void BeginStop(Listener& listener, StopCause cause);
+  void EndStop(Listener& listener);
+  void ArmRateTimer(core::Nanos due);
+  void WakeWaiting(Credit* credit);
+  // Null: no bound. A listener that is being emptied does not wait for tokens: those in its queue have connected.
+  static AcceptRate* RateOf(const Listener& listener, AcceptRate* rate) {
+    return rate != nullptr && rate->on() && !listener.stopping ? rate : nullptr;
+  }
+  void GiveBackTokens(const Listener& listener);
+  template <class T>
+  bool SetBeside(std::unique_ptr<SlotTable<T>>* table, uint32_t slot, const T& value);
+  bool StartLimits(Connection& conn, const ServiceOptions& options);
+  void LookAtLimits(Connection& conn, const ServiceOptions& options);
+  static uint32_t AgeDue(const Connection& conn, uint32_t max_age_s, uint32_t opened_s);
+  CloseCause NoticedCause(const Connection& conn) const;
+  bool Served(const Connection& conn) const;
+  void Shed();
+  void BoundBlocks();
+  bool Pressed() const { return retained_ >= kRetainedPerShard || block_bytes() >= block_bytes_high_; }
+
   // owned_connection.cc: connections that a coroutine owns
   void Own(Connection& conn);
   void LetGo(Connection& conn);
@@ -251,6 +322,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void UpdateReading(Connection& conn);
   void Charge(Connection& conn, alloc::Block* block);
   void OnBlockReturned(uint64_t charge);
+  bool CarriesTooMuch(const Connection& conn) const;
   void RelievePressure();
 
   // sending.cc: the queue and its watermarks
@@ -300,11 +372,20 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   std::vector<Membership*> memberships_;  // by slot, of those who are in a set: a Connection has no room for it
   uint64_t memberships_live_ = 0;
   std::unique_ptr<PeerAddresses> peer_addresses_;  // null unless some listener or profile tracks peers
+  std::unique_ptr<SlotTable<uint32_t>> opened_s_;  // null unless some listener has a deadline from accept on
+  std::unique_ptr<SlotTable<AddressHold>> address_holds_;  // null unless somebody has been counted in a table
 
   const int64_t epoch_ms_;
   uint32_t retained_ = 0;
   uint32_t parked_ = 0;  // leases, of all connections
   bool pressure_ = false;
+  const uint64_t block_bytes_high_;  // UINT64_MAX: there is no bound
+  uint64_t blocks_refused_ = 0;      // of the pool's count
+
+  int memory_step_ = 0;
+  uint32_t shed_next_ = 0;  // the slot from which on to look
+  core::CallTimer shed_timer_;
+  core::CallTimer rate_timer_;
 
   int64_t unasked_ = 0;   // accepted this turn without asking for credit
   int64_t returned_ = 0;  // released this turn
@@ -322,6 +403,10 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
   core::CounterSet<EngineCount> counters_;
   core::CounterSet<CloseCause> causes_;
+  core::CounterSet<RefuseCause> refusals_;
+  core::CounterSet<StopCause> stops_;
+  core::CounterSet<StopCause> stopped_ms_;
+  core::CounterSet<AcceptFailure> accept_failures_;
   core::Counter live_counter_;
   EngineGauges gauges_;
 };

@@ -8,12 +8,14 @@
 
 namespace mooring::net {
 
-ListenerId Engine::AddListener(std::string name, Handler* handler, const ServiceOptions& options) {
+ListenerId Engine::AddListener(std::string name, Handler* handler, const ServiceOptions& options,
+                               const ListenerBounds& bounds) {
   EnsurePeerAddresses(options);
   auto listener = std::make_unique<Listener>();
   listener->name = std::move(name);
   listener->handler = handler;
   listener->options = options;
+  listener->bounds = bounds;
   listener->engine = this;
   listener->id = static_cast<ListenerId>(listeners_.size());
   listener->timer.argument = listener.get();
@@ -31,52 +33,37 @@ void Engine::Listen(ListenerId id, int listen_fd, int backlog, bool shared) {
   UpdateAcceptModes(/*again=*/false);
 }
 
-bool Engine::TakeCredit(ListenerId) {
-  return options_.credit == nullptr || options_.credit->Take(shard_->id());
-}
-
-void Engine::ReturnCredit(ListenerId) { ++returned_; }
 
 // Once a turn: what was accepted unasked and what was released, in one step.
 void Engine::SettleCredit() {
+  for (auto& listener : listeners_) SettleCredit(*listener);
   const int64_t net = std::exchange(returned_, 0) - std::exchange(unasked_, 0);
   Credit* credit = options_.credit;
-  if (credit == nullptr) return;
-  if (net > 0) credit->Give(net);
-  if (net < 0) credit->TakeUnasked(-net);
-  if (net > 0 && credit->AnyWaiting()) {
-    credit->TakeWaiting([&](uint32_t waiting) {
-      if (waiting == shard_->id() || waiting >= peers_.size()) {
-        UpdateAcceptModes(/*again=*/true);
-      } else {
-        Engine* peer = peers_[waiting];
-        shard_->PostAlways(peer->shard_, [peer] { peer->UpdateAcceptModes(/*again=*/true); });
-      }
-    });
+  if (credit != nullptr && net > 0) {
+    credit->Give(net);
+    WakeWaiting(credit);
   }
+  if (credit != nullptr && net < 0) credit->TakeUnasked(-net);
   UpdateAcceptModes(/*again=*/false);
 }
 
-// Roomy while this shard's share of what is left exceeds twice what the backlogs could hand it at once. `again` also
-// tells a transport that is stuck for want of credit.
+// `again` also tells a transport that is stuck for want of credit, or of a token.
 void Engine::UpdateAcceptModes(bool again) {
-  AcceptMode mode = AcceptMode::kRoomy;
-  if (options_.credit != nullptr &&
-      options_.credit->left() / static_cast<int64_t>(options_.shards) <= 2 * int64_t{backlogs_}) {
-    mode = AcceptMode::kNear;
-  }
   for (auto& listener : listeners_) {
     if (!listener->listening || listener->backing_off) continue;
+    const AcceptMode mode = ModeOf(*listener);
     if (listener->told == mode && !(again && mode == AcceptMode::kNear)) continue;
     listener->told = mode;
+    EndStop(*listener);
     transport_->SetAcceptMode(listener->id, mode);
   }
 }
 
 // Out of descriptors or memory: try again after 10 ms, doubling to a second.
-void Engine::OnAcceptError(ListenerId id, int) {
+void Engine::OnAcceptError(ListenerId id, int error) {
   Listener& listener = *listeners_[id];
   counters_.Add(EngineCount::kAcceptErrors);
+  accept_failures_.Add(FailureOf(error));
   listener.told = AcceptMode::kStopped;
   listener.backing_off = true;
   if (listener.timer.armed()) return;  // it waits to be stopped, and that tries again

@@ -52,6 +52,10 @@ void Engine::OnDeadline(Connection& conn) {
     return End(conn, CloseCause::kWriteStalled, /*abort=*/true);  // the cause it closes for stays
   }
 
+  if ((options.first_byte_s | options.max_age_s) != 0) {
+    LookAtLimits(conn, options);
+    if (conn.state_ != State::kOpen) return;
+  }
   if (conn.input_ != nullptr && conn.input_->deadline_ms != 0) {
     if (shard_->now_ms() >= conn.input_->deadline_ms) {
       Reader::Fail(conn, ReadReason::kDeadline);

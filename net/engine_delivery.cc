@@ -65,6 +65,7 @@ void Engine::OnReceive(ConnId id, alloc::Lease data) {
   Connection& conn = *connections_.At(id.slot);
   counters_.Add(EngineCount::kBytesReceived, data.size());
   conn.last_activity_s_ = now_s();
+  conn.heard_ = true;
   if (conn.state_ == State::kLingering) {
     conn.read_parameter_ += data.size();
     if (conn.read_parameter_ > kLingerBytes && !draining_) {
@@ -144,7 +145,7 @@ void Engine::UpdateReading(Connection& conn) {
   if (!conn.Has(Connection::kFirstAttempt)) {
     if (conn.ReadsHeld() || conn.retained_ >= kRetainedPerConnection + parked) off = true;
     const bool queues = conn.output_ != nullptr && !conn.Has(Connection::kFullDuplex);
-    if (retained_ >= kRetainedPerShard && (conn.retained_ > 0 || queues)) {
+    if (Pressed() && (conn.retained_ > 0 || queues || CarriesTooMuch(conn))) {
       off = true;
       pressure_ = true;
       if (!conn.Has(Connection::kPressed)) {
@@ -163,9 +164,14 @@ void Engine::UpdateReading(Connection& conn) {
   transport_->SetReading(conn.handle, !off);
 }
 
+// What it has of an unfinished message counts where bytes are bounded. Not of a full duplex one, which may wait in a circle.
+bool Engine::CarriesTooMuch(const Connection& conn) const {
+  return block_bytes() >= block_bytes_high_ && Reader::Begun(conn) && !conn.Has(Connection::kFullDuplex);
+}
+
 void Engine::RelievePressure() {
   counters_.Add(EngineCount::kPressure);
-  if (retained_ >= kRetainedPerShard) return;
+  if (Pressed()) return;
   pressure_ = false;
   for (ConnId id : pressed_) {
     Connection* conn = connections_.Find(id);

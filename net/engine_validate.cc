@@ -61,7 +61,7 @@ const char* Engine::Validate(const Connection& conn) const {
       if (!conn.Has(Connection::kOutbound)) return "it was accepted and nobody opens it";
       break;
     case State::kNaming:
-      if (conn.Has(Connection::kOutbound) || !OptionsOf(conn).track_peers) return "nobody has asked for its address";
+      if (conn.Has(Connection::kOutbound)) return "nobody has asked for its address";
       if (conn.Has(Connection::kStarted)) return "it is served before its address is known";
       break;
     case State::kOpen: {

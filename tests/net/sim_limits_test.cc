@@ -274,7 +274,7 @@ TEST_P(SimLimits, AFullSlabResetsWhomItCannotHold) {
   for (int i = 0; i < 5; ++i) server.Connect(at);
   server.world.RunUntilIdle();
   EXPECT_EQ(server.live(), 3u);
-  EXPECT_EQ(server.Count(EngineCount::kAcceptSlabFull), 2u);
+  EXPECT_EQ(server.Refused(RefuseCause::kSlabFull), 2u);
 }
 
 TEST_P(SimLimits, SlowProgressIsNoStall) {

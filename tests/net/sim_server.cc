@@ -40,7 +40,12 @@ SimServer::SimServer(uint64_t seed, const Options& options)
     const uint32_t slab = options_.connections_max != 0 ? options_.connections_max : options_.slots + 64;
     shards_[i].engine = std::make_unique<Engine>(
         &world.shard(i),
-        Engine::Options{.connections_max = slab, .shards = options_.shards, .credit = credit_.get()});
+        Engine::Options{.connections_max = slab,
+                        .shards = options_.shards,
+                        .credit = credit_.get(),
+                        .addresses = options_.addresses,
+                        .rate = options_.rate,
+                        .block_bytes_max = options_.block_bytes_max});
     auto transport = provider_->Open(&world.shard(i), shards_[i].engine->events(),
                                     {.connections_max = options_.slots,
                                      .shards = options_.shards,
@@ -72,18 +77,19 @@ SimServer::~SimServer() {
   for (Part& part : shards_) part.engine.reset();
 }
 
-ListenerId SimServer::AddProfile(const ServiceFactory& service, const ServiceOptions& options) {
+ListenerId SimServer::AddProfile(const ServiceFactory& service, const ServiceOptions& options,
+                                 const ListenerBounds& bounds) {
   ListenerId id = 0;
   for (size_t i = 0; i < shards_.size(); ++i) {
     core::Shard::Enter enter(&world.shard(i));
     shards_[i].handlers.push_back(service());
-    id = shards_[i].engine->AddListener("sim", shards_[i].handlers.back().get(), options);
+    id = shards_[i].engine->AddListener("sim", shards_[i].handlers.back().get(), options, bounds);
   }
   return id;
 }
 
-std::string SimServer::Listen(const ServiceFactory& service, const ServiceOptions& options) {
-  const ListenerId id = AddProfile(service, options);
+std::string SimServer::Listen(const ServiceFactory& service, const ServiceOptions& options, const ListenerBounds& bounds) {
+  const ListenerId id = AddProfile(service, options, bounds);
   auto claim = Claim::Take(&world.kernel(), *Address::Parse("127.0.0.1:0"),
                            {.shards = static_cast<int>(options_.shards), .backlog = options_.backlog});
   if (!claim.ok()) world.kernel().choices().Fail("%s", claim.status().ToString().c_str());
@@ -144,6 +150,24 @@ uint64_t SimServer::Causes() const {
   return sum;
 }
 
+uint64_t SimServer::Refused(RefuseCause which) const {
+  uint64_t sum = 0;
+  for (const Part& part : shards_) sum += part.engine->refusals().Read(which);
+  return sum;
+}
+
+uint64_t SimServer::Stops(StopCause which) const {
+  uint64_t sum = 0;
+  for (const Part& part : shards_) sum += part.engine->stops().Read(which);
+  return sum;
+}
+
+uint64_t SimServer::StoppedMs(StopCause which) const {
+  uint64_t sum = 0;
+  for (const Part& part : shards_) sum += part.engine->stopped_ms().Read(which);
+  return sum;
+}
+
 uint64_t SimServer::TransportCountOr0(std::string_view name) const {
   uint64_t sum = 0;
   for (const Part& part : shards_) {
@@ -193,6 +217,12 @@ uint32_t SimServer::CutAll() {
 
 void SimServer::ExpectNothingLeft() {
   for (const std::string& left : Leftovers()) ADD_FAILURE() << left;
+}
+
+void SimServer::SetMemoryPressure(int step) {
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    OnShard(i, [&](Engine& engine) { engine.SetMemoryPressure(step); });
+  }
 }
 
 std::vector<std::string> SimServer::Leftovers(std::optional<uint64_t> outbound) const {

@@ -61,6 +61,9 @@ class SimServer {
     uint32_t slots = 512;           // direct slots of a shard
     uint32_t connections_max = 0;   // slots of a shard's slab; 0: some more than direct ones
     int64_t credit = 0;             // connections of the process; 0: no cap
+    AddressTable* addresses = nullptr;
+    AcceptRate* rate = nullptr;
+    uint64_t block_bytes_max = UINT64_MAX;  // of a shard
     int backlog = 16;
     unsigned sq_entries = 1024;
     unsigned cq_entries = 8192;
@@ -75,11 +78,11 @@ class SimServer {
   SimServer(const SimServer&) = delete;
 
   // The same service on all shards; where it listens.
-  std::string Listen(const ServiceFactory& service, const ServiceOptions& options = {});
+  std::string Listen(const ServiceFactory& service, const ServiceOptions& options = {}, const ListenerBounds& bounds = {});
   // At a Unix path of its own: one socket, of which each shard has a descriptor. No file is made.
   std::string ListenUnix(const ServiceFactory& service, const ServiceOptions& options = {});
   // A profile for Engine::Connect.
-  ListenerId AddProfile(const ServiceFactory& service, const ServiceOptions& options = {});
+  ListenerId AddProfile(const ServiceFactory& service, const ServiceOptions& options = {}, const ListenerBounds& bounds = {});
   // At what Listen has returned.
   sim::SimPeer* Connect(std::string_view at) { return world.kernel().Connect(at); }
   // Connected, accepted, its service started.
@@ -100,6 +103,9 @@ class SimServer {
   uint64_t Count(EngineCount which) const;
   uint64_t Cause(CloseCause which) const;
   uint64_t Causes() const;
+  uint64_t Refused(RefuseCause which) const;
+  uint64_t Stops(StopCause which) const;
+  uint64_t StoppedMs(StopCause which) const;
   uint64_t TransportCount(std::string_view name) const;
   uint64_t TransportCountOr0(std::string_view name) const;  // 0 where the transport has no such counter
   uint32_t live() const;
@@ -108,6 +114,7 @@ class SimServer {
   void BeginDrain();  // Unix paths go first, as a server withdraws its claims
   bool drained() const;
   uint32_t CutAll();
+  void SetMemoryPressure(int step);
 
   // Everybody is gone and time has passed: nothing is left over.
   void ExpectNothingLeft();

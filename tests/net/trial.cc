@@ -488,7 +488,7 @@ void Trial::Cover() {
   transport(Covered::kAborts, "aborts");
   transport(Covered::kAbortFallbacks, "abort_fallbacks");
   const auto engine = [&](Covered what, EngineCount count) { Met(what, server_->Count(count)); };
-  engine(Covered::kSlabFull, EngineCount::kAcceptSlabFull);
+  Met(Covered::kSlabFull, server_->Refused(RefuseCause::kSlabFull));
   engine(Covered::kSendsBlocked, EngineCount::kSendsBlocked);
   engine(Covered::kPauses, EngineCount::kPauses);
   engine(Covered::kLingerExpired, EngineCount::kLingerExpired);

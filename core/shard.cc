@@ -36,6 +36,12 @@ Shard::Shard(const Options& options)
       nullptr);
   trim_timer_.call = [](void* self) { static_cast<Shard*>(self)->Trim(); };
   trim_timer_.argument = this;
+  turns_.SetNames(
+      [](void* self, uint32_t listener) {
+        const TurnEnd* turn_end = static_cast<Shard*>(self)->turn_end_;
+        return turn_end == nullptr ? std::string_view() : turn_end->ListenerName(listener);
+      },
+      this);
   RegisterSleep(this);
 }
 
@@ -68,6 +74,7 @@ int64_t Shard::DeadlineMs(Nanos duration) const {
 void Shard::OnAwake() {
   mailbox_.Awake();
   now_ = clock_->Now();
+  turns_.Begin(now_);
 }
 
 Nanos Shard::WaitBound(Nanos longest_wait) const {
@@ -85,9 +92,13 @@ void Shard::RunTurn(Nanos longest_wait) {
   }
   if (!waiting_mail_.empty()) SendWaitingMail();
   DeliverMail();
-  if (!answers_->empty()) answers_->Take();
-  counters_.Add(ShardCount::kTimersExpired, wheel_.Advance(now_ms(), kTimersPerTurn));
+  if (!answers_->empty()) {
+    turns_.Doing(kAnswers);
+    answers_->Take();
+  }
+  ExpireTimers();
   RunRunnable();
+  turns_.Trying(kFlush);
   const bool more = turn_end_ != nullptr && turn_end_->OnTurnEnd();
 
   // Mail that waits for room elsewhere is tried again within a millisecond.
@@ -100,12 +111,16 @@ void Shard::RunTurn(Nanos longest_wait) {
     mailbox_.Awake();
     wait = 0;
   }
+  // A turn that does not wait ends where the next begins.
+  if (wait != 0) turns_.End(clock_->Now());
   port_->Poll(wait, this);
 }
 
 void Shard::Run() {
   now_ = clock_->Now();  // set-up may have been long ago
+  turns_.Begin(now_);
   while (!stopping()) RunTurn();
+  turns_.End(clock_->Now());
   answers_->Close();
 }
 
@@ -153,14 +168,24 @@ void Shard::SendWaitingMail() {
 void Shard::DeliverMail() {
   Mail mail;
   for (unsigned i = 0; i < kMailPerTurn && mailbox_.Pop(&mail); ++i) {
+    turns_.Doing(kMail);
     counters_.Add(ShardCount::kMailDelivered);
     std::move(mail)();
     mail = nullptr;
   }
 }
 
+void Shard::ExpireTimers() {
+  turns_.Trying(kTimers);
+  const uint64_t expired = wheel_.Advance(now_ms(), kTimersPerTurn);
+  if (expired != 0) turns_.Ran(kTimers);
+  counters_.Add(ShardCount::kTimersExpired, expired);
+}
+
 void Shard::RunRunnable() {
   // What becomes runnable meanwhile runs next turn, so a loop of them cannot keep the shard from its connections.
+  if (runnable_.empty()) return;
+  turns_.Doing(kTasks);
   running_.swap(runnable_);
   for (const Runnable& next : running_) next.run(next.argument);
   counters_.Add(ShardCount::kResumed, running_.size());

@@ -2,8 +2,8 @@
 // Shard: one thread's turn, and everything that thread owns.
 //
 // A turn delivers mail, expires timers, runs what became runnable, lets the engine flush, and then sleeps in the event
-// port, which delivers what happened. Time is read once a turn, after the sleep. The turn can be stepped: RunTurn does
-// one, so a test can run many shards on one thread.
+// port, which delivers what happened. now() is read once a turn, after the sleep; once more, before it, is for TurnTimes.
+// The turn can be stepped: RunTurn does one, so a test can run many shards on one thread.
 //
 //   mail, answers -> timers -> run queue -> turn end (flush) -> port: submit, wait, read the clock, deliver -> again
 //
@@ -22,6 +22,7 @@
 #include <exception>
 #include <list>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,7 @@
 #include "core/mailbox.h"
 #include "core/scope.h"
 #include "core/timer_wheel.h"
+#include "core/turn_times.h"
 
 namespace mooring::core {
 
@@ -77,6 +79,8 @@ class Shard final : private EventPort::Sleeper {
     virtual void OnCancelWait(void* connection, const CancelScope* scope) = 0;
     // Gives memory back that nothing uses; true when some waits for the next call.
     virtual bool OnTrim() = 0;
+    // The name of the listener that turns().Doing was told of, or empty.
+    virtual std::string_view ListenerName(uint32_t /*listener*/) const { return {}; }
 
    protected:
     ~TurnEnd() = default;
@@ -147,6 +151,8 @@ class Shard final : private EventPort::Sleeper {
   alloc::BufferPool& buffers() { return buffers_; }
   alloc::Accounting& accounting() { return accounting_; }
   const CounterSet<ShardCount>& counters() const { return counters_; }
+  TurnTimes& turns() { return turns_; }
+  const TurnTimes& turns() const { return turns_; }
   std::exception_ptr& root_error() { return root_error_; }
   // For tasks that belong to the shard and not to a connection: tickers, start hooks, what other shards asked for. One
   // that throws ends alone and is counted (Scope::failed). Whoever ends the shard cancels and joins it.
@@ -169,6 +175,7 @@ class Shard final : private EventPort::Sleeper {
   void SendWaitingMail();
   bool TryPost(Mail& mail);
   void Knock();  // any thread: there are answers
+  void ExpireTimers();
   void RunRunnable();
   Nanos WaitBound(Nanos longest_wait) const;
 
@@ -198,6 +205,7 @@ class Shard final : private EventPort::Sleeper {
   std::atomic<bool> stop_{false};
   std::atomic<uint64_t> mail_refused_{0};  // by any thread, since the last turn; counters_ has one writer
   CounterSet<ShardCount> counters_;
+  TurnTimes turns_;
 };
 
 [[noreturn]] void MissingLocal();

@@ -66,11 +66,18 @@ Connection* Engine::Find(ConnectionId id) {
 void Engine::CallIfOpen(ConnectionId id, absl::FunctionRef<void(Connection&)> f) {
   Connection* conn = Find(id);
   if (conn == nullptr || !conn->open()) return counters_.Add(EngineCount::kPostsStale);
+  Doing(*conn);
   try {
     f(*conn);
   } catch (...) {
     End(*conn, CloseCause::kServiceFailed, /*abort=*/true);
   }
+}
+
+std::string_view Engine::ListenerName(uint32_t listener) const {
+  if (listener >= kOwnedProfile) return "outbound";
+  if (listener >= listeners_.size() || listeners_[listener] == nullptr) return {};
+  return listeners_[listener]->name;
 }
 
 void* Engine::Area(uint32_t slot, uint32_t generation_low24) {

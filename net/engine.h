@@ -20,6 +20,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -240,6 +241,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void OnServiceDone(core::CancelScope* scope, std::exception_ptr error) override;
   void OnCancelWait(void* connection, const core::CancelScope* scope) override;
   bool OnTrim() override;
+  std::string_view ListenerName(uint32_t listener) const override;
 
   // engine.cc: opening, settling, ending
   static Connection& OfTimer(core::Timer* timer);
@@ -252,9 +254,12 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     if (conn.listener_ < kOwnedProfile) [[likely]] return listeners_[conn.listener_]->options;
     return *owned_profiles_[conn.listener_ - kOwnedProfile];
   }
+  // Before anything of the connection's service runs (core/turn_times.h).
+  void Doing(const Connection& conn) { shard_->turns().Doing(core::kService + conn.listener_); }
   // A callback of the service. What it throws ends its own connection.
   template <class F>
   void Call(Connection& conn, F&& f) {
+    Doing(conn);
     try {
       f(*HandlerOf(conn));
     } catch (...) {

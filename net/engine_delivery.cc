@@ -95,12 +95,16 @@ void Engine::Park(Connection& conn, alloc::Lease data) {
 }
 
 void Engine::Deliver(Connection& conn, alloc::Lease data) {
-  if (conn.Has(Connection::kTask)) return Reader::Deliver(conn, std::move(data));
+  if (conn.Has(Connection::kTask)) {
+    Doing(conn);
+    return Reader::Deliver(conn, std::move(data));
+  }
   Call(conn, [&](Handler& handler) { handler.OnData(conn, std::move(data)); });
 }
 
 void Engine::DeliverParked(Connection& conn) {
   if (conn.Has(Connection::kTask)) {
+    Doing(conn);
     if (MayDeliver(conn)) Reader::Poke(conn);
   } else {
     for (uint32_t n = 0; n < Transport::kKernelBatch && MayDeliver(conn); ++n) {

@@ -110,7 +110,10 @@ void Engine::BelowLow(Connection& conn) {
   conn.Unset(Connection::kAboveHigh);
   if (conn.state_ != Connection::State::kOpen) return;
   MarkDirty(conn);  // delivery goes on
-  if (conn.writer_) return Reader::ResumeWriter(conn);
+  if (conn.writer_) {
+    Doing(conn);
+    return Reader::ResumeWriter(conn);
+  }
   if (!conn.Has(Connection::kTask)) {
     Call(conn, [&](Handler& handler) { handler.OnWritable(conn); });
   }

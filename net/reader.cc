@@ -242,6 +242,7 @@ void Reader::Fail(Connection& conn, ReadReason reason) {
         auto& due = *static_cast<Connection*>(argument);
         due.Unset(Connection::kResuming);
         Engine::Current()->MarkDirty(due);  // it may be gone after this
+        Engine::Current()->Doing(due);
         std::coroutine_handle<>::from_address(std::exchange(due.waiter_or_handler_, nullptr)).resume();
       },
       &conn);
@@ -259,6 +260,7 @@ void Reader::FailWriter(Connection& conn) {
         auto& due = *static_cast<Connection*>(argument);
         due.Unset(Connection::kWriterResuming);
         Engine::Current()->MarkDirty(due);  // it may be gone after this
+        Engine::Current()->Doing(due);
         std::exchange(due.writer_, nullptr).resume();
       },
       &conn);

@@ -24,11 +24,14 @@
 #define MOORING_CORE_FILES_H_
 
 #include <cstdint>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "alloc/buffer_pool.h"
 #include "core/blocking.h"
+#include "core/count_table.h"
 #include "core/counters.h"
 #include "core/kernel.h"
 #include "core/task.h"
@@ -98,6 +101,11 @@ enum class FilesCount : uint8_t {
   kCancelled,
   kCount
 };
+inline constexpr std::string_view kFilesCountNames[] = {
+    "opened_at_once", "opened_by_helper", "stat_at_once", "stat_by_helper", "read_at_once", "read_by_helper",
+    "not_found", "failed", "refused", "cancelled",
+};
+static_assert(std::size(kFilesCountNames) == static_cast<size_t>(FilesCount::kCount));
 
 class Files {
  public:
@@ -118,7 +126,7 @@ class Files {
   FileRead TryRead(const File& file, uint64_t offset, uint32_t bytes);
   Task<FileRead> Read(const File& file, uint64_t offset, uint32_t bytes);
 
-  const CounterSet<FilesCount>& counters() const { return counters_; }
+  const CounterSet<FilesCount>& counters() const { return counters_.set(); }
 
  private:
   FileRead ReadNow(const File& file, uint64_t offset, uint32_t bytes, bool whole);
@@ -128,7 +136,7 @@ class Files {
   const int root_fd_;
   Kernel* const kernel_;
   const bool cached_known_;  // RESOLVE_CACHED is
-  CounterSet<FilesCount> counters_;
+  SharedCounts<FilesCount> counters_{"files", "", kFilesCountNames};
 };
 
 }  // namespace mooring::core

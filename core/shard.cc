@@ -54,6 +54,8 @@ Shard::~Shard() {
   wheel_.Cancel(&trim_timer_);
 }
 
+CountTable* CurrentCountTable() { return Shard::Current() == nullptr ? nullptr : &Shard::Current()->counts(); }
+
 void MissingLocal() {
   std::fputs("mooring: Local<T>() of a type that no PerShard<T>() was said for\n", stderr);
   std::abort();

@@ -32,6 +32,7 @@
 #include "core/answers.h"
 #include "core/cancel_scope.h"
 #include "core/clock.h"
+#include "core/count_table.h"
 #include "core/counters.h"
 #include "core/event_port.h"
 #include "core/locals.h"
@@ -153,6 +154,7 @@ class Shard final : private EventPort::Sleeper {
   const CounterSet<ShardCount>& counters() const { return counters_; }
   TurnTimes& turns() { return turns_; }
   const TurnTimes& turns() const { return turns_; }
+  CountTable& counts() { return counts_; }  // of what its objects count
   std::exception_ptr& root_error() { return root_error_; }
   // For tasks that belong to the shard and not to a connection: tickers, start hooks, what other shards asked for. One
   // that throws ends alone and is counted (Scope::failed). Whoever ends the shard cancels and joins it.
@@ -199,6 +201,7 @@ class Shard final : private EventPort::Sleeper {
   std::vector<Runnable> running_;
   std::list<Waiting> waiting_mail_;  // a queue for each shard whose box was full, in the order they came up
   CallTimer trim_timer_;
+  CountTable counts_;
   Locals locals_;  // after what they may use
   std::exception_ptr root_error_;
   Scope background_{Scope::WhenThrown::kGoOn};

@@ -27,12 +27,15 @@
 #define MOORING_NET_POOL_H_
 
 #include <cstdint>
+#include <iterator>
 #include <list>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/cancel_scope.h"
 #include "core/clock.h"
+#include "core/count_table.h"
 #include "core/counters.h"
 #include "core/shard.h"
 #include "core/task.h"
@@ -68,6 +71,12 @@ enum class PoolCount : uint8_t {
   kClosedOther,       // while idle: the bounds of `connect`, the cut
   kCount
 };
+inline constexpr std::string_view kPoolCountNames[] = {
+    "opened", "reused", "waited", "timed_out", "refused", "connect_failed", "closed_unreturned",
+    "closed_unclean", "closed_served", "closed_by_peer", "closed_unasked", "closed_old", "closed_in_drain",
+    "closed_other",
+};
+static_assert(std::size(kPoolCountNames) == static_cast<size_t>(PoolCount::kCount));
 
 enum class BorrowFailure : uint8_t {
   kNone,
@@ -143,7 +152,7 @@ class Pool {
   uint32_t open() const { return taken_; }  // idle, borrowed and being connected
   uint32_t waiting() const { return waiting_; }
   const PoolOptions& options() const { return options_; }
-  const core::CounterSet<PoolCount>& counters() const { return counters_; }
+  const core::CounterSet<PoolCount>& counters() const { return counters_.set(); }
 
  private:
   friend class Borrowed;
@@ -183,7 +192,7 @@ class Pool {
   std::list<Idle> idle_;   // the one returned last comes first
   std::list<Idle> spare_;  // entries for those to come
   core::CallTimer oldest_;
-  core::CounterSet<PoolCount> counters_;
+  core::SharedCounts<PoolCount> counters_{"pool", options_.target, kPoolCountNames};
 };
 
 }  // namespace mooring::net

@@ -25,12 +25,14 @@
 #define MOORING_SERVER_HTTP_CLIENT_H_
 
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "core/clock.h"
+#include "core/count_table.h"
 #include "core/counters.h"
 #include "core/task.h"
 #include "net/connect.h"
@@ -70,6 +72,11 @@ enum class ClientCount : uint8_t {
   kHeadersLeftOut,
   kCount
 };
+inline constexpr std::string_view kClientCountNames[] = {
+    "requests", "answers", "retried", "interim", "expired", "refused", "ended", "no_connection",
+    "headers_left_out",
+};
+static_assert(std::size(kClientCountNames) == static_cast<size_t>(ClientCount::kCount));
 
 class HttpClient {
  public:
@@ -90,7 +97,7 @@ class HttpClient {
 
   const ClientOptions& options() const { return options_; }
   net::Pool& pool() { return pool_; }
-  const core::CounterSet<ClientCount>& counters() const { return counters_; }
+  const core::CounterSet<ClientCount>& counters() const { return counters_.set(); }
 
  private:
   friend class ClientExchange;
@@ -102,7 +109,7 @@ class HttpClient {
   const std::string host_;
   const bool fields_fit_;  // the client's own, in a head
   net::Pool pool_;
-  core::CounterSet<ClientCount> counters_;
+  core::SharedCounts<ClientCount> counters_{"http_client", options_.target, kClientCountNames};
 };
 
 }  // namespace mooring::server::http

@@ -52,7 +52,7 @@ void FileCache::Insert(std::shared_ptr<FileEntry> entry) {
   added->place_ = ring_.insert(ring_.end(), std::move(entry));
   added->cached_ = true;
   by_key_.emplace(added->key, added);
-  bytes_ += added->charge_;
+  Charge(added->charge_);
   MakeRoom(added);
 }
 
@@ -62,15 +62,15 @@ void FileCache::Erase(const std::shared_ptr<FileEntry>& entry) {
 
 void FileCache::Recount(FileEntry* entry) {
   if (!entry->cached_) return;
-  bytes_ -= entry->charge_;
+  Uncharge(entry->charge_);
   entry->charge_ = ChargeOf(*entry);
-  bytes_ += entry->charge_;
+  Charge(entry->charge_);
   MakeRoom(entry);
 }
 
 void FileCache::Remove(FileEntry* entry) {
   by_key_.erase(entry->key);
-  bytes_ -= entry->charge_;
+  Uncharge(entry->charge_);
   entry->cached_ = false;
   ring_.erase(entry->place_);
 }

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <functional>
 #include <list>
 #include <memory>
@@ -21,16 +22,30 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
+#include "core/count_table.h"
 #include "core/counters.h"
 #include "server/http/file_entry.h"
 
 namespace mooring::server::http {
 
-enum class FileCacheCount : uint8_t { kHits, kMisses, kEvicted, kReplaced, kCount };
+enum class FileCacheCount : uint8_t {
+  kHits,
+  kMisses,
+  kEvicted,
+  kReplaced,
+  kBytesAdded,    // less those that went: bytes()
+  kBytesRemoved,
+  kCount
+};
+inline constexpr std::string_view kFileCacheCountNames[] = {
+    "hits", "misses", "evicted", "replaced", "bytes_added", "bytes_removed",
+};
+static_assert(std::size(kFileCacheCountNames) == static_cast<size_t>(FileCacheCount::kCount));
 
 class FileCache {
  public:
   explicit FileCache(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+  ~FileCache() { Uncharge(bytes_); }
   FileCache(const FileCache&) = delete;
 
   // Null when there is none. It lives until the cache is next changed.
@@ -46,7 +61,7 @@ class FileCache {
 
   uint64_t bytes() const { return bytes_; }
   size_t size() const { return by_key_.size(); }
-  const core::CounterSet<FileCacheCount>& counters() const { return counters_; }
+  const core::CounterSet<FileCacheCount>& counters() const { return counters_.set(); }
 
  private:
   struct Hash {
@@ -56,6 +71,14 @@ class FileCache {
   };
 
   static uint64_t ChargeOf(const FileEntry& entry);
+  void Charge(uint64_t bytes) {
+    bytes_ += bytes;
+    counters_.Add(FileCacheCount::kBytesAdded, bytes);
+  }
+  void Uncharge(uint64_t bytes) {
+    bytes_ -= bytes;
+    counters_.Add(FileCacheCount::kBytesRemoved, bytes);
+  }
   void Remove(FileEntry* entry);
   void MakeRoom(const FileEntry* keep);
 
@@ -63,7 +86,7 @@ class FileCache {
   uint64_t bytes_ = 0;
   std::list<std::shared_ptr<FileEntry>> ring_;  // the hand is at its front
   absl::flat_hash_map<std::string_view, FileEntry*, Hash, std::equal_to<std::string_view>> by_key_;
-  core::CounterSet<FileCacheCount> counters_;
+  core::SharedCounts<FileCacheCount> counters_{"file_cache", "", kFileCacheCountNames};
 };
 
 }  // namespace mooring::server::http

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <ctime>
+#include <iterator>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "net/connection.h"
+#include "server/http/access_log.h"
 #include "server/http/http_connection.h"
 #include "server/http/http_state.h"
 
@@ -60,6 +62,25 @@ HttpService::~HttpService() = default;
 void HttpService::OnOpen(net::Connection& conn) {
   if (conn.New<HttpConnection>(state_.get(), conn) == nullptr) return conn.Abort();
   conn.SetDeadline(core::kNanosPerSecond * state_->options.header_deadline_s);
+}
+
+void HttpService::Count(absl::FunctionRef<void(std::string_view name, uint64_t value)> sink) const {
+  static constexpr std::string_view kNames[] = {
+      "http_requests", "http_responses", "http_not_found", "http_method_not_allowed", "http_handler_failed",
+      "http_handler_deadline", "http_streams_cut", "http_headers_left_out", "http_taken_over", "http_continued",
+      "http_keepalive_expired", "http_first_byte_expired", "http_retired", "http_drain_grace_expired",
+  };
+  static_assert(std::size(kNames) == static_cast<size_t>(HttpCount::kCount));
+  for (size_t i = 0; i < std::size(kNames); ++i) sink(kNames[i], state_->counters.Read(static_cast<HttpCount>(i)));
+  for (size_t i = 1; i < static_cast<size_t>(Refusal::kCount); ++i) {
+    const auto refusal = static_cast<Refusal>(i);
+    const std::string_view name = Name(refusal);
+    sink(absl::StrCat("http_refused_", absl::string_view(name.data(), name.size())), state_->refusals.Read(refusal));
+  }
+  if (const AccessLog* log = state_->options.access_log; log != nullptr) {
+    sink("access_log_lines", log->written());
+    sink("access_log_dropped", log->dropped());
+  }
 }
 
 const core::CounterSet<HttpCount>& HttpService::counters() const { return state_->counters; }

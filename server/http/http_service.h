@@ -13,8 +13,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "core/clock.h"
 #include "core/counters.h"
 #include "net/handler.h"
@@ -78,6 +80,9 @@ class HttpService : public net::Handler {
 
   void OnOpen(net::Connection& conn) override;
   void OnData(net::Connection&, alloc::Lease) override {}  // HttpConnection has taken its place
+  // http_requests, ... of HttpCount; http_refused_bare_lf, ... of Refusal; access_log_lines and access_log_dropped of the
+  // log, which the services of all shards share.
+  void Count(absl::FunctionRef<void(std::string_view name, uint64_t value)> sink) const override;
 
   const core::CounterSet<HttpCount>& counters() const;
   const core::CounterSet<Refusal>& refusals() const;

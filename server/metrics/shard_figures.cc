@@ -139,6 +139,40 @@ void AddTransports(const std::vector<ShardView>& shards, Families* families) {
   }
 }
 
+using Labels = std::pair<std::string, std::string>;
+
+// Prefixes of what handlers count, the longest first; what is behind it is the event.
+constexpr struct {
+  std::string_view prefix;
+  Metric metric;
+} kHandlerPrefixes[] = {
+    {"http_refused_", Metric::kHttpRefusals},
+    {"http_", Metric::kHttpEvents},
+};
+
+// Families of what objects count, by their name in the table.
+constexpr struct {
+  std::string_view family;
+  Metric metric;
+  bool named;  // by target
+} kCountFamilies[] = {
+    {"pool", Metric::kPoolEvents, true},
+    {"http_client", Metric::kHttpClientEvents, true},
+    {"file_cache", Metric::kFileCacheEvents, false},
+    {"files", Metric::kFileEvents, false},
+};
+
+void AddHandlerCount(const std::string& listener, const std::string& name, double value, Families* families) {
+  if (name == "http_requests") return families->Add(Metric::kHttpRequests, value, {listener});
+  if (name == "http_responses") return families->Add(Metric::kHttpResponses, value, {listener});
+  if (name == "access_log_lines") return families->Add(Metric::kAccessLogLines, value, {listener});
+  if (name == "access_log_dropped") return families->Add(Metric::kAccessLogLinesDropped, value, {listener});
+  for (const auto& [prefix, metric] : kHandlerPrefixes) {
+    if (name.starts_with(prefix)) return families->Add(metric, value, {listener, name.substr(prefix.size())});
+  }
+  families->Add(Metric::kServiceEvents, value, {listener, name});
+}
+
 void AddMemory(const std::vector<ShardView>& shards, Families* families) {
   for (int i = 0; i < alloc::kPurposes; ++i) {
     const auto purpose = static_cast<alloc::Purpose>(i);
@@ -149,6 +183,51 @@ void AddMemory(const std::vector<ShardView>& shards, Families* families) {
 }
 
 }  // namespace
+
+void AddHandlerFigures(const std::vector<ShardView>& shards, Families* families) {
+  std::map<Labels, double> sums;  // by listener and name
+  for (const ShardView& view : shards) {
+    for (const ShardView::Served& served : view.handlers) {
+      served.handler->Count([&](std::string_view name, uint64_t value) {
+        double& sum = sums[{served.listener, std::string(name)}];
+        // The shards' services write to one access log and all say what it counts.
+        const bool shared = name.starts_with("access_log_");
+        sum = shared ? std::max(sum, static_cast<double>(value)) : sum + static_cast<double>(value);
+      });
+    }
+  }
+  for (const auto& [of, sum] : sums) AddHandlerCount(of.first, of.second, sum, families);
+}
+
+void AddCountTables(const std::vector<ShardView>& shards, Families* families) {
+  std::map<Labels, double> sums[std::size(kCountFamilies)];  // by what it is of, and name
+  for (const ShardView& view : shards) {
+    view.shard->counts().ForEach([&](const core::CountTable::Entry& entry) {
+      for (size_t family = 0; family < std::size(kCountFamilies); ++family) {
+        if (kCountFamilies[family].family != entry.family()) continue;
+        for (size_t i = 0; i < entry.names().size(); ++i) {
+          sums[family][{entry.of(), std::string(entry.names()[i])}] += static_cast<double>(entry.Read(i));
+        }
+      }
+    });
+  }
+  double cached = 0;
+  bool caches = false;
+  for (size_t family = 0; family < std::size(kCountFamilies); ++family) {
+    for (const auto& [of, sum] : sums[family]) {
+      const auto& [metric, named] = std::pair(kCountFamilies[family].metric, kCountFamilies[family].named);
+      if (named) {
+        families->Add(metric, sum, {of.first, of.second});
+      } else if (of.second == "bytes_added" || of.second == "bytes_removed") {
+        caches = true;
+        cached += of.second == "bytes_added" ? sum : -sum;
+      } else {
+        families->Add(metric, sum, {of.second});
+      }
+    }
+  }
+  if (caches) families->Add(Metric::kFileCacheBytes, std::max(0.0, cached));  // the two may be of different moments
+}
 
 double Skew(const std::vector<double>& parts) {
   double sum = 0, most = 0;
@@ -179,6 +258,8 @@ void AddShardFigures(const std::vector<ShardView>& shards, Families* families) {
   AddEachShard(shards, families);
   AddTransports(shards, families);
   AddMemory(shards, families);
+  AddHandlerFigures(shards, families);
+  AddCountTables(shards, families);
 }
 
 }  // namespace mooring::server::metrics

@@ -21,6 +21,11 @@ void AddShardFigures(const std::vector<ShardView>& shards, Families* families);
 // The largest part over the mean: 1 is even, the number of parts is the worst. 1 when there is nothing.
 double Skew(const std::vector<double>& parts);
 
+// What a handler counts, and where it is shown: http_requests is a metric of its own.
+void AddHandlerFigures(const std::vector<ShardView>& shards, Families* families);
+// What other objects of the shards count (core/count_table.h).
+void AddCountTables(const std::vector<ShardView>& shards, Families* families);
+
 // Where a count of the engine is shown. No label: it is a metric of its own.
 struct Shown {
   Metric metric;

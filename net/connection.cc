@@ -18,6 +18,8 @@ ConnectionId Connection::id() const {
   return {uint64_t{core::Shard::Current()->id()} << 54 | uint64_t{handle.slot} << 32 | handle.generation};
 }
 
+uint16_t Connection::listener() const { return Engine::Current()->ListenerOf(*this); }
+
 const Address& Connection::peer() const {
   static constexpr Address kNone{};
   const PeerAddresses* addresses = Engine::Current()->peer_addresses_.get();
@@ -145,8 +147,13 @@ void Connection::Close() {
   if (state_ > State::kOpen) return;
   CloseCause cause = CloseCause::kService;
   if (Has(kEofSeen)) cause = CloseCause::kPeerClosed;
-  if (Has(kDrainNoticed)) cause = Engine::Current()->NoticedCause(*this);
-  Engine::Current()->End(*this, cause, /*abort=*/state_ != State::kOpen);
+  Engine* engine = Engine::Current();
+  if (Has(kDrainNoticed)) {
+    cause = CloseCause::kDrained;
+    if (!engine->draining() && notice_why_ == NoticeWhy::kOperator) cause = CloseCause::kOperator;
+    if (!engine->draining() && notice_why_ == NoticeWhy::kMaxAge) cause = CloseCause::kMaxAge;
+  }
+  engine->End(*this, cause, /*abort=*/state_ != State::kOpen);
 }
 
 void Connection::Close(CloseCause cause) {

@@ -32,6 +32,7 @@
 #include "core/timer_wheel.h"
 #include "net/address.h"
 #include "net/close_cause.h"
+#include "net/connection_state.h"
 #include "net/handler.h"
 #include "net/lease_queue.h"
 #include "net/read_result.h"
@@ -125,7 +126,9 @@ class Connection {
   bool open() const { return state_ == State::kOpen; }
   bool was_opened() const { return Has(kOpened); }  // OnOpen was called
   uint64_t queued_bytes() const { return output_ == nullptr ? 0 : output_->queue.bytes(); }
-  uint16_t listener() const { return listener_; }
+  // The listener or profile that it came by. Inside its shard's turn.
+  uint16_t listener() const;
+  // It has got a drain's notice: because the server drains, or its listener, or because somebody asked for it.
   bool draining() const { return Has(kDrainNoticed); }
   // It is open, and its queue has not reached the high watermark, or has fallen to the low one since.
   bool writable() const { return open() && !Has(kAboveHigh); }
@@ -142,7 +145,9 @@ class Connection {
   friend class ConnectAttempt;
   friend class Pool;
 
-  enum class State : uint8_t { kConnecting, kNaming, kOpen, kClosing, kLingering, kReleasing, kReleased };
+  using State = ConnectionState;
+  // Why it gets a drain's notice, and so what it ends with when it closes after it.
+  enum class NoticeWhy : uint8_t { kDrain, kOperator, kMaxAge };
   enum Flag : uint32_t {
     kDirty = 1u << 0,           // in the engine's list for the end of this turn
     kPaused = 1u << 1,          // the service said Pause
@@ -209,13 +214,14 @@ class Connection {
   uint32_t last_activity_s_ = 0;            // since the engine began
   uint32_t read_max_ = 0;                   // of the read under way; of SetDeadline: its second; while lingering: when it began
   uint32_t read_parameter_ = 0;             // its count or terminator; while lingering: bytes discarded
-  uint16_t listener_ = 0;
+  uint16_t profile_ = 0;                    // what it is served by: of the engine's profiles
   State state_ : 3 = State::kConnecting;
-  bool heard_ : 1 = false;  // its peer has sent something
+  bool heard_ : 1 = false;                  // its peer has sent something
   ReadMode read_mode_ : 4 = ReadMode::kNone;
   CloseCause cause_ = CloseCause::kNone;
   ReadReason read_reason_ : 3 = ReadReason::kNone;  // of the completed read
-  uint8_t drain_looks_ : 5 = 0;
+  NoticeWhy notice_why_ : 2 = NoticeWhy::kDrain;
+  bool called_ : 1 = false;                 // a notice is due, or was given
   uint16_t retained_ = 0;  // receive blocks charged to it, those of its parked leases too; at most all there are
 };
 static_assert(sizeof(Connection) == 128, "the memory budget of an idle connection");

@@ -27,7 +27,8 @@ Engine::Engine(core::Shard* shard, const Options& options)
       options_(options),
       connections_(options.connections_max, alloc::Purpose::kConnections, &shard->accounting()),
       epoch_ms_(shard->now_ms()),
-      block_bytes_high_(options.block_bytes_max == UINT64_MAX ? UINT64_MAX : options.block_bytes_max / 4 * 3) {
+      block_bytes_high_(options.block_bytes_max == UINT64_MAX ? UINT64_MAX : options.block_bytes_max / 4 * 3),
+      random_(options.seed ^ uint64_t{shard->id()} << 32) {
   shard->SetTurnEnd(this);
   dirty_.reserve(1024);
   shard->wheel().SetExpire(
@@ -47,6 +48,7 @@ Engine::~Engine() {
   for (auto& listener : listeners_) shard_->wheel().Cancel(&listener->timer);
   shard_->wheel().Cancel(&rate_timer_);
   shard_->wheel().Cancel(&shed_timer_);
+  shard_->wheel().Cancel(&notice_timer_);
   connections_.ForEach([this](Connection* conn) { ConnectionSet::LeaveAll(this, *conn); });  // sets may outlive it
   ForgetMemberships();
   shard_->SetTurnEnd(nullptr);
@@ -74,10 +76,10 @@ void Engine::CallIfOpen(ConnectionId id, absl::FunctionRef<void(Connection&)> f)
   }
 }
 
-std::string_view Engine::ListenerName(uint32_t listener) const {
-  if (listener >= kOwnedProfile) return "outbound";
-  if (listener >= listeners_.size() || listeners_[listener] == nullptr) return {};
-  return listeners_[listener]->name;
+std::string_view Engine::ListenerName(uint32_t profile) const {
+  if (profile >= kOwnedProfile) return "outbound";
+  if (profile >= profiles_.size() || profiles_[profile] == nullptr) return {};
+  return listeners_[profiles_[profile]->listener]->name;
 }
 
 void* Engine::Area(uint32_t slot, uint32_t generation_low24) {
@@ -101,16 +103,15 @@ ConnId Engine::OnAccept(ListenerId listener, bool credit_taken) {
     return kNoConn;
   }
   counters_.Add(EngineCount::kAccepted);
-  CountLive();
   from.backoff_ms = 0;
-  conn->listener_ = listener;
+  Admit(*conn, from.profile);
   return conn->handle;
 }
 
 void Engine::OnOpen(ConnId id) {
   Connection& conn = *connections_.At(id.slot);
   if (!AsksPeer(conn)) return StartService(conn);
-  conn.state_ = Connection::State::kNaming;
+  SetState(conn, Connection::State::kNaming);
   transport_->AskPeer(id);
 }
 
@@ -134,21 +135,21 @@ void Engine::StartService(Connection& conn) {
   if ((options.first_byte_s | options.max_age_s) != 0 && !StartLimits(conn, options)) {
     return End(conn, CloseCause::kRefused, /*abort=*/true);
   }
-  conn.state_ = Connection::State::kOpen;
+  SetState(conn, Connection::State::kOpen);
   conn.last_activity_s_ = now_s();
   conn.Set(Connection::kStarted | Connection::kOpened);
   if (options.full_duplex) conn.Set(Connection::kFullDuplex);
   ArmIdle(conn);
+  CallNewcomer(conn);
   Call(conn, [&](Handler& handler) { handler.OnOpen(conn); });
 }
 
 Connection* Engine::Connect(ListenerId profile, const Address& to, const Address& from) {
   Connection* conn = cut_ ? nullptr : connections_.Acquire();
   if (conn == nullptr) return nullptr;
-  CountLive();
   ++outbound_;
   counters_.Add(EngineCount::kConnects);
-  conn->listener_ = profile;
+  Admit(*conn, profile < kOwnedProfile ? listeners_[profile]->profile : profile);
   conn->Set(Connection::kOutbound | Connection::kStarted);  // OnClose comes in any case
   if (OptionsOf(*conn).track_peers) peer_addresses_->Set(conn->handle.slot, to);
   transport_->Connect(conn->handle, to, from);
@@ -181,7 +182,7 @@ void Engine::End(Connection& conn, CloseCause cause, bool abort) {
   if (conn.state_ >= State::kReleasing) return;
   if (abort) conn.Set(Connection::kAbortDue);
   if (conn.state_ <= State::kOpen) {
-    conn.state_ = State::kClosing;
+    SetState(conn, State::kClosing);
     conn.last_activity_s_ = now_s();  // what is queued has its time from now on
     ConnectionSet::LeaveAll(this, conn);
     Reader::Fail(conn, Reader::ReasonOf(conn));
@@ -239,7 +240,7 @@ void Engine::Settle(Connection& conn) {
 void Engine::StartClose(Connection& conn) {
   DropUndelivered(conn);
   if (conn.Has(Connection::kEofSeen)) return CloseTransport(conn);
-  conn.state_ = Connection::State::kLingering;
+  SetState(conn, Connection::State::kLingering);
   conn.read_max_ = now_s();
   conn.read_parameter_ = 0;
   conn.last_activity_s_ = now_s();
@@ -255,7 +256,7 @@ void Engine::StartClose(Connection& conn) {
 }
 
 void Engine::CloseTransport(Connection& conn) {
-  conn.state_ = Connection::State::kReleasing;
+  SetState(conn, Connection::State::kReleasing);
   shard_->wheel().Cancel(&conn.timer_);
   transport_->Close(conn.handle);
 }
@@ -264,7 +265,7 @@ void Engine::AbortTransport(Connection& conn) {
   conn.Unset(Connection::kAbortDue);
   DropUndelivered(conn);
   if (!conn.Has(Connection::kSending)) DropOutput(conn);
-  conn.state_ = Connection::State::kReleasing;
+  SetState(conn, Connection::State::kReleasing);
   shard_->wheel().Cancel(&conn.timer_);
   transport_->Abort(conn.handle);
 }
@@ -276,7 +277,7 @@ void Engine::OnReleased(ConnId id) {
   assert(conn.handle.generation == id.generation);
   DropUndelivered(conn);
   DropOutput(conn);
-  conn.state_ = Connection::State::kReleased;
+  SetState(conn, Connection::State::kReleased);
   conn.Set(Connection::kTransportDone);
   causes_.Add(conn.cause_);
   if (conn.Has(Connection::kStarted)) {
@@ -299,12 +300,12 @@ void Engine::MaybeRelease(Connection& conn) {
     --outbound_;
   } else {
     ++returned_;  // an outbound one took no credit
-    --listeners_[conn.listener_]->holds;
+    --listeners_[ListenerOf(conn)]->holds;
     if (address_holds_ != nullptr) LetGoOfAddress(conn.handle.slot);
   }
   if (opened_s_ != nullptr) opened_s_->Forget(conn.handle.slot);
   counters_.Add(EngineCount::kReleased);
-  live_counter_.Add(static_cast<uint64_t>(-1));
+  Dismiss(conn);
   if (peer_addresses_ != nullptr) peer_addresses_->Forget(conn.handle.slot);
   connections_.Release(&conn);
 }
@@ -370,7 +371,7 @@ void Engine::ShowGauges() {
 }
 
 bool Engine::OnTurnEnd() {
-  if (draining_) DrainTurn();
+  if (!called_.empty() || !spreads_.empty()) NoticeTurn();
   if (pressure_) RelievePressure();
   if (block_bytes_high_ != UINT64_MAX) BoundBlocks();
   for (ConnId id : std::exchange(next_turn_, {})) {
@@ -385,6 +386,9 @@ bool Engine::OnTurnEnd() {
   ShowGauges();
   if (on_served_ && listeners_open_ == 0 && live() == outbound_) std::exchange(on_served_, nullptr)();
   if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
+  while (!to_tell_.empty()) {
+    for (const std::function<void()>& tell : std::exchange(to_tell_, {})) tell();
+  }
   // What settling gave back may have ended the pressure after it was looked at.
   const bool relieved = pressure_ && !Pressed();
   return !next_turn_.empty() || drain_looking_ || relieved;

@@ -31,6 +31,7 @@
 #include "net/connection.h"
 #include "net/handler.h"
 #include "net/listener_bounds.h"
+#include "net/listener_counters.h"
 #include "net/peer_addresses.h"
 #include "net/refuse_cause.h"
 #include "net/service_options.h"
@@ -50,6 +51,8 @@ enum class EngineCount : uint8_t {
   kReleased,
   kBytesReceived,
   kBytesSent,
+  kMessages,             // received pieces for a service: a block, or the part of one that came at once
+  kSends,                // attempts to send: what a connection had queued, up to 64 pieces
   kSendsBlocked,         // first attempts that did not take all
   kPauses,               // the transport was told to stop reading one connection
   kAcceptErrors,
@@ -93,6 +96,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   static constexpr int64_t kShedMs = 100;
   static constexpr uint32_t kShedIdleSeconds = 1;
   static constexpr int64_t kRateWaitMs = 10;             // at least, until a listener that had no token asks again
+  static constexpr int64_t kNoticeStepMs = 10;           // of notices that are spread over a time
 
   static constexpr ListenerId kOwnedProfile = 0x8000;    // the first of a connection that a coroutine owns
   static constexpr ListenerId kNoProfile = 0xffff;
@@ -107,6 +111,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     // Bytes of blocks that connections of this shard may hold: received and not taken, carried, queued. From three quarters
     // on who holds some is not read; at it there is no memory for another block.
     uint64_t block_bytes_max = UINT64_MAX;
+    uint64_t seed = 1;         // of what is chosen at random
   };
 
   Engine(core::Shard* shard, const Options& options);
@@ -122,16 +127,43 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   // The engines of all shards, which mail each other when credit comes back.
   void SetPeers(std::vector<Engine*> peers) { peers_ = std::move(peers); }
 
-  // Before the first turn. `handler` serves this listener on this shard.
+  // Listeners come and go, inside any turn. A number names one until its socket is closed and its last connection is
+  // gone; then AddListener gives it again. `handler` serves the listener on this shard. kNoProfile when kListenersMax
+  // are in use.
   ListenerId AddListener(std::string name, Handler* handler, const ServiceOptions& options,
                          const ListenerBounds& bounds = {});
+  // The same under a number that the caller has chosen, where all shards must have the same: AddListener's differ from
+  // when shards part with the last connection of a listener at different times. REQUIRES: nothing has the number.
+  void AddListenerAs(ListenerId id, std::string name, Handler* handler, const ServiceOptions& options,
+                     const ListenerBounds& bounds = {});
   // From now on; with the same ones, where what they bound has changed. A credit learns of the connections that are open,
   // an address table only of new ones.
   void ChangeBounds(ListenerId listener, const ListenerBounds& bounds);
+  // What the listener's new connections get from now on; those that live keep the handler and options they were opened
+  // with. `forgotten(handler)` comes once, at the end of the turn in which the last connection that the old handler
+  // served for this listener is gone; not if the listener has the same handler (again). False, and nothing has changed,
+  // when 32,768 profiles have connections.
+  bool ChangeListener(ListenerId id, Handler* handler, const ServiceOptions& options,
+                      std::function<void(Handler*)> forgotten = nullptr);
+  // Closes the listener's socket without losing anybody, as a drain does; its connections live on. `closed` comes once,
+  // at the end of the turn in which it is; `gone` when its last connection is gone too: then its handler may go, and its
+  // number may be given again. REQUIRES: not said before.
+  void RetireListener(ListenerId id, std::function<void()> closed = nullptr, std::function<void()> gone = nullptr);
+  // Gives connections a drain's notice while the server goes on: `percent` % of those that the listener has now, chosen
+  // at random, evenly over `spread_ms`. They end with the cause `operator`. 100 of a listener that retires: also those
+  // that come out of its queue later.
+  void NotifyConnections(ListenerId id, uint32_t percent, int64_t spread_ms);
+  uint32_t LiveOf(ListenerId id) const { return static_cast<uint32_t>(CountersOf(id)->live()); }
+  // From any thread. Null where the number was never used.
+  const ListenerCounters* CountersOf(ListenerId id) const { return listener_counters_.Find(id); }
   // Of the process. 0: no pressure; 1: who connects is accepted and reset; 2: idle connections are closed, too (kShed),
   // some at a time, the longest idle first among those looked at. Those that are being served live on.
   void SetMemoryPressure(int step);
-  // Accepting starts at the end of the turn. See Transport::Listen.
+  // The listener or profile that a connection came by.
+  ListenerId ListenerOf(const Connection& conn) const {
+    return conn.profile_ < kOwnedProfile ? profiles_[conn.profile_]->listener : conn.profile_;
+  }
+  // Accepting starts at the end of the turn. See Transport::Listen. REQUIRES: no BeginDrain.
   void Listen(ListenerId listener, int listen_fd, int backlog, bool shared = false);
   // Outbound: OnOpen when it is connected, OnClose(kConnectFailed) when it could not be. Null when the slab is full,
   // and after CutAll.
@@ -151,11 +183,17 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     connections_.ForEach(f);
   }
 
+  struct DrainOptions {
+    int64_t spread_ms = 0;  // over which the notices are spread evenly; who has none yet is served as before
+  };
   // Drain: listeners close without losing anybody, each connection gets its notice once all it has sent is read.
   // `drained` is called once, at the end of the turn in which the last connection and listener are gone; `served`, where
   // given, before it: when only outbound connections are left. The caller calls CutAll at its deadline. A second call
   // changes nothing.
-  void BeginDrain(std::function<void()> drained, std::function<void()> served = nullptr);
+  void BeginDrain(const DrainOptions& options, std::function<void()> drained, std::function<void()> served = nullptr);
+  void BeginDrain(std::function<void()> drained, std::function<void()> served = nullptr) {
+    BeginDrain(DrainOptions(), std::move(drained), std::move(served));
+  }
   bool drained() const { return draining_ && listeners_open_ == 0 && live() == 0; }
   bool draining() const { return draining_; }
   bool cut() const { return cut_; }  // CutAll was called
@@ -194,11 +232,16 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
   struct Listener {
     std::string name;
-    Handler* handler = nullptr;
-    ServiceOptions options;
+    uint16_t profile = 0;   // of its new connections
     int backlog = 0;
     bool listening = false;
     bool stopping = false;
+    bool retired = false;
+    bool gone = false;         // its number may be given again
+    bool notify_all = false;   // also who comes out of its queue
+    std::function<void()> on_closed;
+    std::function<void()> on_gone;
+    ListenerCounters* counters = nullptr;
     AcceptMode told = AcceptMode::kStopped;
     bool backing_off = false;
     uint32_t backoff_ms = 0;
@@ -210,6 +253,32 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     int64_t stopped_at_ms = 0;
     Engine* engine = nullptr;
     ListenerId id = 0;
+  };
+
+  // What connections are served by: what their listener had when they were opened. It goes with the last of them.
+  struct Profile {
+    Handler* handler;
+    ServiceOptions options;
+    ListenerId listener;
+    ListenerCounters* counters;
+    uint32_t live = 0;
+    bool current = true;  // of its listener
+    std::function<void(Handler*)> forgotten;
+  };
+
+  // A connection that was called for its notice, and looked at since; see NoticeTurn.
+  struct Called {
+    ConnId id;
+    uint32_t since;  // drain_looks_ then
+    uint8_t looks = 0;
+  };
+  // Connections that are called one after the other, evenly over a time.
+  struct Spread {
+    std::vector<ConnId> ids;
+    size_t next = 0;
+    int64_t began_ms;
+    int64_t spread_ms;
+    Connection::NoticeWhy why;
   };
 
   // Of a connection that nobody has lent a handler: its owner reads and writes, or it is on its way out.
@@ -241,21 +310,21 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void OnServiceDone(core::CancelScope* scope, std::exception_ptr error) override;
   void OnCancelWait(void* connection, const core::CancelScope* scope) override;
   bool OnTrim() override;
-  std::string_view ListenerName(uint32_t listener) const override;
+  std::string_view ListenerName(uint32_t profile) const override;
 
   // engine.cc: opening, settling, ending
   static Connection& OfTimer(core::Timer* timer);
   static Connection& OfScope(core::CancelScope* scope);
   Handler* HandlerOf(Connection& conn) {
     if (conn.Has(Connection::kOwnHandler | Connection::kLentHandler)) return conn.own_handler();
-    return conn.listener_ < kOwnedProfile ? listeners_[conn.listener_]->handler : &no_service_;
+    return conn.profile_ < kOwnedProfile ? profiles_[conn.profile_]->handler : &no_service_;
   }
   const ServiceOptions& OptionsOf(const Connection& conn) const {
-    if (conn.listener_ < kOwnedProfile) [[likely]] return listeners_[conn.listener_]->options;
-    return *owned_profiles_[conn.listener_ - kOwnedProfile];
+    if (conn.profile_ < kOwnedProfile) [[likely]] return profiles_[conn.profile_]->options;
+    return *owned_profiles_[conn.profile_ - kOwnedProfile];
   }
   // Before anything of the connection's service runs (core/turn_times.h).
-  void Doing(const Connection& conn) { shard_->turns().Doing(core::kService + conn.listener_); }
+  void Doing(const Connection& conn) { shard_->turns().Doing(core::kService + conn.profile_); }
   // A callback of the service. What it throws ends its own connection.
   template <class F>
   void Call(Connection& conn, F&& f) {
@@ -265,6 +334,10 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     } catch (...) {
       End(conn, CloseCause::kServiceFailed, /*abort=*/true);
     }
+  }
+  void SetState(Connection& conn, Connection::State to) {
+    if (conn.profile_ < kOwnedProfile) profiles_[conn.profile_]->counters->Move(conn.state_, to);
+    conn.state_ = to;
   }
   void MarkDirty(Connection& conn);
   void Settle(Connection& conn);
@@ -305,7 +378,6 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   bool StartLimits(Connection& conn, const ServiceOptions& options);
   void LookAtLimits(Connection& conn, const ServiceOptions& options);
   static uint32_t AgeDue(const Connection& conn, uint32_t max_age_s, uint32_t opened_s);
-  CloseCause NoticedCause(const Connection& conn) const;
   bool Served(const Connection& conn) const;
   void Shed();
   void BoundBlocks();
@@ -355,19 +427,37 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
   // validate.cc
   const char* Validate(const Connection& conn) const;
+  const char* Validate(const Listener& listener) const;
 
-  // accepting.cc: modes, credit, back-off, drain
+  // accepting.cc: modes, credit, back-off
   void SettleCredit();
   void UpdateAcceptModes(bool again);
-  void DrainTurn();
-  void Notice(Connection& conn);
+
+  // listeners.cc: listeners that come and go, and what their connections are served by
+  uint16_t AddProfile(ListenerId listener, Handler* handler, const ServiceOptions& options);
+  void Admit(Connection& conn, uint16_t profile);
+  void Dismiss(Connection& conn);
+  void StopCurrent(uint16_t profile);
+  void ForgetIfUnused(uint16_t profile);
+  void RefuseThenStop(Listener& listener);
   void StopListener(Listener& listener);
+  void EndListener(Listener& listener);
+
+  // drain.cc: notices
+  void CallForNotice(Connection& conn, Connection::NoticeWhy why);
+  void CallNewcomer(Connection& conn);
+  void CallDue();
+  void NoticeTurn();
+  void Notice(Connection& conn);
+  uint64_t Random();
 
   core::Shard* const shard_;
   const Options options_;
   Transport* transport_ = nullptr;
   alloc::Slab<Connection> connections_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<std::unique_ptr<Listener>> listeners_;   // by number; one that is gone stays until the number is given again
+  std::vector<std::unique_ptr<Profile>> profiles_;     // null: free
+  ListenerCountersTable listener_counters_;
   std::vector<std::unique_ptr<const ServiceOptions>> owned_profiles_;
   NoService no_service_;
   std::vector<Connection*> dirty_;
@@ -402,9 +492,14 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   std::function<void()> on_drained_;
   std::function<void()> on_served_;
   uint32_t outbound_ = 0;  // of those live
-  bool drain_looking_ = false;  // some connection has not had its notice: the next turn must not wait
+  bool drain_looking_ = false;  // some connection that was called has not had its notice: the next turn must not wait
   uint32_t drain_looks_ = 0;
   uint32_t drain_turns_ = 0;
+  std::vector<Called> called_;
+  std::vector<Spread> spreads_;
+  core::CallTimer notice_timer_;  // when the next of a spread is due
+  std::vector<std::function<void()>> to_tell_;  // at the end of the turn
+  uint64_t random_;
 
   core::CounterSet<EngineCount> counters_;
   core::CounterSet<CloseCause> causes_;

@@ -68,13 +68,14 @@ void Engine::OnReceive(ConnId id, alloc::Lease data) {
   conn.heard_ = true;
   if (conn.state_ == State::kLingering) {
     conn.read_parameter_ += data.size();
-    if (conn.read_parameter_ > kLingerBytes && !draining_) {
+    if (conn.read_parameter_ > kLingerBytes && !draining_ && !conn.draining()) {
       counters_.Add(EngineCount::kLingerExpired);
       CloseTransport(conn);
     }
     return;
   }
   if (conn.state_ > State::kOpen) return;
+  counters_.Add(EngineCount::kMessages);
   Charge(conn, data.block());
   if (!MayDeliver(conn) || (conn.input_ != nullptr && !conn.input_->parked.empty())) {
     Park(conn, std::move(data));

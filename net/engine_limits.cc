@@ -132,7 +132,7 @@ void Engine::ChangeBounds(ListenerId id, const ListenerBounds& bounds) {
 // Addresses.
 
 bool Engine::MayHoldAddress(const Connection& conn) const {
-  const AddressTable* own = listeners_[conn.listener_]->bounds.addresses;
+  const AddressTable* own = listeners_[ListenerOf(conn)]->bounds.addresses;
   return (own != nullptr && own->on()) || (options_.addresses != nullptr && options_.addresses->on());
 }
 
@@ -150,7 +150,7 @@ bool Engine::HoldAddress(Connection& conn, const Address& peer) {
     if (answer != Answer::kTaken) return refuse(answer, RefuseCause::kAddressLimit);
     hold.process = table;
   }
-  if (AddressTable* table = listeners_[conn.listener_]->bounds.addresses; table != nullptr && table->on()) {
+  if (AddressTable* table = listeners_[ListenerOf(conn)]->bounds.addresses; table != nullptr && table->on()) {
     const Answer answer = table->Take(hold.source);
     if (answer != Answer::kTaken) {
       if (hold.process != nullptr) hold.process->Give(hold.source);
@@ -208,15 +208,6 @@ uint32_t Engine::AgeDue(const Connection& conn, uint32_t max_age_s, uint32_t ope
   return opened_s + max_age_s - earlier + 1;
 }
 
-// What this connection closes for after a notice.
-CloseCause Engine::NoticedCause(const Connection& conn) const {
-  const uint32_t max_age_s = OptionsOf(conn).max_age_s;
-  if (draining_ || max_age_s == 0 || opened_s_ == nullptr) return CloseCause::kDrained;
-  const uint32_t* opened_s = opened_s_->Find(conn.handle.slot);
-  const bool old = opened_s != nullptr && now_s() >= AgeDue(conn, max_age_s, *opened_s);
-  return old ? CloseCause::kMaxAge : CloseCause::kDrained;
-}
-
 // Arms what is due later. REQUIRES: it is open.
 void Engine::LookAtLimits(Connection& conn, const ServiceOptions& options) {
   const uint32_t* opened_s = opened_s_ == nullptr ? nullptr : opened_s_->Find(conn.handle.slot);
@@ -233,9 +224,7 @@ void Engine::LookAtLimits(Connection& conn, const ServiceOptions& options) {
   const uint32_t last = due + std::max(options.max_age_s / 10, kMaxAgeGraceSeconds);
   if (now >= last) return End(conn, CloseCause::kMaxAge, /*abort=*/false);
   ArmAt(conn, last);
-  if (conn.Has(Connection::kDrainNoticed | Connection::kDrainDue)) return;
-  Notice(conn);
-  if (!conn.Has(Connection::kDrainNoticed | Connection::kDrainDue)) ArmAt(conn, now + 1);  // something is parked
+  CallForNotice(conn, Connection::NoticeWhy::kMaxAge);
 }
 
 // Memory.

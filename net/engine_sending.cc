@@ -62,6 +62,7 @@ bool Engine::Append(Connection& conn, std::string_view bytes) {
 void Engine::StartSend(Connection& conn, SendMode mode) {
   iovec pieces[Transport::kGatherMax];
   const unsigned count = conn.output_->queue.Gather(pieces, Transport::kGatherMax);
+  counters_.Add(EngineCount::kSends);
   conn.Set(Connection::kSending);
   if (mode == SendMode::kTry) conn.Set(Connection::kFirstAttempt);
   transport_->Send(conn.handle, pieces, count, mode);

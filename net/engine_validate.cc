@@ -16,12 +16,34 @@ const char* Engine::Validate() const {
     if (each.input_ != nullptr) parked += each.input_->parked.count();
     if (const char* wrong = Validate(each); wrong != nullptr) return wrong;
   }
+  for (const std::unique_ptr<Profile>& profile : profiles_) {
+    if (profile != nullptr && !profile->current && profile->live == 0) return "a profile that nobody has is kept";
+  }
+  for (const std::unique_ptr<Listener>& listener : listeners_) {
+    if (const char* wrong = Validate(*listener); wrong != nullptr) return wrong;
+  }
   if (retained != retained_) return "the sum of retained blocks is not that of the connections";
   if (parked != parked_) return "the count of parked leases is not that of the connections";
   if (live_counter_.Read() != live()) return "the live counter is not the number of live connections";
   for (const Connection* each : dirty_) {
     if (!each->Has(Connection::kDirty)) return "a connection in the list of this turn does not know of it";
   }
+  return nullptr;
+}
+
+// Its counters against its connections.
+const char* Engine::Validate(const Listener& listener) const {
+  if (listener.gone) return nullptr;
+  uint64_t of_profiles = 0;
+  for (const std::unique_ptr<Profile>& profile : profiles_) {
+    if (profile != nullptr && profile->listener == listener.id) of_profiles += profile->live;
+  }
+  uint64_t in_states = 0;
+  for (int state = 0; state < static_cast<int>(ConnectionState::kCount); ++state) {
+    in_states += listener.counters->in(static_cast<ConnectionState>(state));
+  }
+  if (listener.counters->live() != of_profiles) return "a listener's live connections are not those of its profiles";
+  if (in_states != of_profiles) return "a listener's connections by state are not those that it has";
   return nullptr;
 }
 
@@ -103,6 +125,7 @@ const char* Engine::Validate(const Connection& conn) const {
         return "nothing holds a slot that is still taken";
       }
       break;
+    case State::kCount: return "no state";
   }
   return nullptr;
 }

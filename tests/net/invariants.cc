@@ -50,7 +50,7 @@ void Invariants::CheckBounds(size_t shard) {
   }
   server_->engine(shard).ForEach([&](Connection* conn) {
     // Connections that a coroutine owns have profiles of their own, with the bounds of the last.
-    const size_t profile = std::min<size_t>(conn->listener(), bounds_.queue_bytes.size() - 1);
+    const size_t profile = std::min<size_t>(server_->engine(shard).ListenerOf(*conn), bounds_.queue_bytes.size() - 1);
     if (conn->queued_bytes() <= bounds_.queue_bytes[profile]) return;
     findings_->Add("bounds", absl::StrCat(conn->queued_bytes(), " bytes are queued for a connection"));
   });

@@ -77,11 +77,13 @@ bool Connection::Write(const alloc::SharedBytes& bytes) {
 
 bool Connection::Queue(alloc::Lease lease) {
   Engine* engine = Engine::Current();
+  const uint32_t bytes = lease.size();
   if (!lease || engine->EnsureOutput(*this) == nullptr ||
       !output_->queue.Push(&engine->shard_->frames(), std::move(lease))) {
     engine->End(*this, CloseCause::kNoMemory, /*abort=*/true);
     return false;
   }
+  engine->queued_bytes_ += bytes;
   NoteWritten();
   return true;
 }

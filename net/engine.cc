@@ -368,6 +368,8 @@ void Engine::ShowGauges() {
   gauges_.outbound.Set(outbound_);
   gauges_.retained_blocks.Set(retained_);
   gauges_.parked_leases.Set(parked_);
+  gauges_.queued_bytes.Set(static_cast<int64_t>(queued_bytes_));
+  gauges_.block_bytes.Set(static_cast<int64_t>(block_bytes()));
 }
 
 bool Engine::OnTurnEnd() {

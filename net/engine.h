@@ -74,6 +74,8 @@ struct alignas(64) EngineGauges {
   core::Gauge outbound;
   core::Gauge retained_blocks;
   core::Gauge parked_leases;
+  core::Gauge queued_bytes;  // written and not taken by the kernel yet
+  core::Gauge block_bytes;   // see Engine::block_bytes
 };
 
 class Engine final : private TransportEvents, private core::Shard::TurnEnd {
@@ -472,7 +474,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
 
   const int64_t epoch_ms_;
   uint32_t retained_ = 0;
-  uint32_t parked_ = 0;  // leases, of all connections
+  uint32_t parked_ = 0;         // leases, of all connections
+  uint64_t queued_bytes_ = 0;  // of all connections
   bool pressure_ = false;
   const uint64_t block_bytes_high_;  // UINT64_MAX: there is no bound
   uint64_t blocks_refused_ = 0;      // of the pool's count

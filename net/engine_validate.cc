@@ -10,10 +10,12 @@ namespace mooring::net {
 const char* Engine::Validate() const {
   uint64_t retained = 0;
   uint64_t parked = 0;
+  uint64_t queued = 0;
   for (uint32_t slot = connections_.NextLive(0); slot < connections_.slots_max(); slot = connections_.NextLive(slot + 1)) {
     const Connection& each = *connections_.At(slot);
     retained += each.retained_;
     if (each.input_ != nullptr) parked += each.input_->parked.count();
+    if (each.output_ != nullptr) queued += each.output_->queue.bytes();
     if (const char* wrong = Validate(each); wrong != nullptr) return wrong;
   }
   for (const std::unique_ptr<Profile>& profile : profiles_) {
@@ -24,6 +26,7 @@ const char* Engine::Validate() const {
   }
   if (retained != retained_) return "the sum of retained blocks is not that of the connections";
   if (parked != parked_) return "the count of parked leases is not that of the connections";
+  if (queued != queued_bytes_) return "the sum of queued bytes is not that of the connections";
   if (live_counter_.Read() != live()) return "the live counter is not the number of live connections";
   for (const Connection* each : dirty_) {
     if (!each->Has(Connection::kDirty)) return "a connection in the list of this turn does not know of it";

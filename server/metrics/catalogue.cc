@@ -48,11 +48,20 @@ constexpr MetricInfo kCatalogue[] = {
      "Connections accepted.",
      "A burst is a reconnect storm: spread it with `drain.spread`, `accept_rate` or the clients' back-off."},
     {M::kAcceptsRefused, "mooring_accepts_refused_total", kCounter, "cause",
-     "Peers that were accepted and reset at once, by cause.",
-     "Rises while a limit of yours is hit, or at the memory ceiling: raise the limit, or find out who comes."},
+     "Peers that had connected and were reset before their service started, by cause.",
+     "address_limit, listener_address_limit: one source has more than it may; look who it is. memory: the process is at "
+     "`memory_ceiling`. no_memory, slab_full: too little memory, or caps that are too high for it."},
     {M::kAcceptErrors, "mooring_accept_errors_total", kCounter, "cause",
      "Accepts that the kernel failed for want of descriptors or memory, by cause; the listener then waits.",
-     "Must stay 0. no_descriptors: raise RLIMIT_NOFILE or lower `max_connections`. no_memory: see mooring_memory_bytes."},
+     "Must stay 0. emfile: raise RLIMIT_NOFILE or lower `max_connections`. enfile: fs.file-max. enobufs, enomem: the kernel "
+     "has no memory for sockets (net.ipv4.tcp_mem)."},
+    {M::kAcceptStops, "mooring_accept_stops_total", kCounter, "cause",
+     "Times that a shard's listener stopped accepting at a bound, by cause; peers then wait in its queue.",
+     "connections, listener_connections: full; raise the limit or add servers. rate, listener_rate: a storm is being slowed "
+     "down, as was asked for."},
+    {M::kAcceptStoppedSeconds, "mooring_accept_stopped_seconds_total", kCounter, "cause",
+     "How long listeners of shards had stopped, by cause, counted when it is over.",
+     "Divided by mooring_accept_stops_total: how long peers wait. Seconds of it: they give up."},
     {M::kCloses, "mooring_closes_total", kCounter, "cause",
      "Connections that have ended, by cause.",
      "peer_closed and service are everyday ends. peer_timed_out: a path has gone. write_stalled, queue_full, too_slow: peers "
@@ -100,6 +109,10 @@ constexpr MetricInfo kCatalogue[] = {
     {M::kQueuedBytes, "mooring_queued_bytes", kGauge, "",
      "Bytes that services have written and the kernel has not taken yet.",
      "Peers read slower than services write. Stays high: lower `queue_cap` or set `write_stall`."},
+    {M::kBlockBytes, "mooring_block_bytes", kGauge, "",
+     "Bytes of blocks that connections hold: received and not taken, carried, queued.",
+     "At three quarters of a shard's bound reading stops, at the bound connections end (no_memory): peers or services are "
+     "slow, or `memory_ceiling` is too low for the load."},
     {M::kEngineEvents, "mooring_engine_events_total", kCounter, "event",
      "What happens to connections and is neither an end nor a refusal, by event.",
      "pauses, sends_blocked: back-pressure at work. writes_dropped, writes_skipped: slow readers lose messages. pressure_turns: "

@@ -29,6 +29,8 @@ enum class Metric : uint8_t {
   kAccepts,
   kAcceptsRefused,
   kAcceptErrors,
+  kAcceptStops,
+  kAcceptStoppedSeconds,
   kCloses,
   // Listeners.
   kListenerOpen,
@@ -44,6 +46,7 @@ enum class Metric : uint8_t {
   kBytesSent,
   kMessages,
   kQueuedBytes,
+  kBlockBytes,
   kEngineEvents,
   // Outbound.
   kOutboundActive,

@@ -10,7 +10,10 @@
 
 #include "alloc/accounting.h"
 #include "core/shard.h"
+#include "net/accept_failure.h"
 #include "net/close_cause.h"
+#include "net/refuse_cause.h"
+#include "net/stop_cause.h"
 #include "net/transport.h"
 
 namespace mooring::server::metrics {
@@ -31,9 +34,8 @@ constexpr struct {
     {EngineCount::kBytesSent, {Metric::kBytesSent}},
     {EngineCount::kSendsBlocked, {Metric::kEngineEvents, "sends_blocked"}},
     {EngineCount::kPauses, {Metric::kEngineEvents, "pauses"}},
-    {EngineCount::kAcceptSlabFull, {Metric::kAcceptsRefused, "slots_full"}},
-    {EngineCount::kAcceptAfterCut, {Metric::kAcceptsRefused, "drain_deadline"}},
-    {EngineCount::kAcceptErrors, {Metric::kAcceptErrors, "any"}},
+    {EngineCount::kAcceptErrors, {Metric::kEngineEvents, "accept_errors"}},
+    {EngineCount::kBlocksOverBound, {Metric::kEngineEvents, "blocks_over_bound"}},
     {EngineCount::kWritesAfterClose, {Metric::kEngineEvents, "writes_after_close"}},
     {EngineCount::kWritesDropped, {Metric::kEngineEvents, "writes_dropped"}},
     {EngineCount::kWritesSkipped, {Metric::kEngineEvents, "writes_skipped"}},
@@ -80,23 +82,32 @@ void AddEngines(const std::vector<ShardView>& shards, Families* families) {
     }
   }
   families->Add(Metric::kConnections, accepted + connects);
-  for (size_t i = 1; i < static_cast<size_t>(net::CloseCause::kCount); ++i) {
-    const auto cause = static_cast<net::CloseCause>(i);
+}
+
+// A counter set of the engine, a sample for each enumerator from `first` on.
+template <class Enum>
+void AddCauses(const std::vector<ShardView>& shards, const core::CounterSet<Enum>& (net::Engine::*set)() const, Metric metric,
+               Families* families, Enum first = static_cast<Enum>(0), double unit = 1) {
+  for (size_t i = static_cast<size_t>(first); i < static_cast<size_t>(Enum::kCount); ++i) {
+    const auto cause = static_cast<Enum>(i);
     double sum = 0;
-    for (const ShardView& view : shards) sum += static_cast<double>(view.engine->causes().Read(cause));
-    families->Add(Metric::kCloses, sum, {net::Name(cause)});
+    for (const ShardView& view : shards) sum += static_cast<double>((view.engine->*set)().Read(cause));
+    families->Add(metric, sum * unit, {Name(cause)});
   }
-  double outbound = 0, retained = 0, parked = 0;
-  for (const ShardView& view : shards) {
-    const net::EngineGauges& gauges = view.engine->gauges();
-    outbound += static_cast<double>(gauges.outbound.Read());
-    retained += static_cast<double>(gauges.retained_blocks.Read());
-    parked += static_cast<double>(gauges.parked_leases.Read());
-  }
-  families->Add(Metric::kOutboundActive, outbound);
-  families->Add(Metric::kEphemeralPortsInUse, outbound);
-  families->Add(Metric::kRetainedBlocks, retained);
-  families->Add(Metric::kParkedLeases, parked);
+}
+
+void AddGauges(const std::vector<ShardView>& shards, Families* families) {
+  const auto add = [&](core::Gauge net::EngineGauges::*gauge, Metric metric) {
+    double sum = 0;
+    for (const ShardView& view : shards) sum += static_cast<double>((view.engine->gauges().*gauge).Read());
+    families->Add(metric, sum);
+  };
+  add(&net::EngineGauges::outbound, Metric::kOutboundActive);
+  add(&net::EngineGauges::outbound, Metric::kEphemeralPortsInUse);
+  add(&net::EngineGauges::retained_blocks, Metric::kRetainedBlocks);
+  add(&net::EngineGauges::parked_leases, Metric::kParkedLeases);
+  add(&net::EngineGauges::queued_bytes, Metric::kQueuedBytes);
+  add(&net::EngineGauges::block_bytes, Metric::kBlockBytes);
 }
 
 void AddEachShard(const std::vector<ShardView>& shards, Families* families) {
@@ -255,6 +266,12 @@ uint64_t ConnectionBytes(const std::vector<ShardView>& shards) {
 
 void AddShardFigures(const std::vector<ShardView>& shards, Families* families) {
   AddEngines(shards, families);
+  AddCauses(shards, &net::Engine::refusals, Metric::kAcceptsRefused, families);
+  AddCauses(shards, &net::Engine::accept_failures, Metric::kAcceptErrors, families);
+  AddCauses(shards, &net::Engine::stops, Metric::kAcceptStops, families);
+  AddCauses(shards, &net::Engine::stopped_ms, Metric::kAcceptStoppedSeconds, families, net::StopCause(0), 1e-3);
+  AddCauses(shards, &net::Engine::causes, Metric::kCloses, families, net::CloseCause(1));
+  AddGauges(shards, families);
   AddEachShard(shards, families);
   AddTransports(shards, families);
   AddMemory(shards, families);

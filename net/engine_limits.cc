@@ -97,10 +97,10 @@ AcceptMode Engine::ModeOf(const Listener& listener) const {
 }
 
 void Engine::ArmRateTimer(core::Nanos due) {
-  if (rate_timer_.armed()) return;
+  const int64_t due_ms = std::max(due / core::kNanosPerMs + 1, shard_->now_ms() + kRateWaitMs);
+  if (rate_timer_.armed() && rate_timer_.deadline_ms() <= due_ms) return;  // all that wait ask again then
   rate_timer_.argument = this;
   rate_timer_.call = [](void* engine) { static_cast<Engine*>(engine)->UpdateAcceptModes(/*again=*/true); };
-  const int64_t due_ms = std::max(due / 1'000'000 + 1, shard_->now_ms() + kRateWaitMs);
   shard_->wheel().Arm(&rate_timer_, core::TimerKind::kFunction, due_ms);
 }
 

@@ -156,6 +156,12 @@ uint64_t SimServer::Refused(RefuseCause which) const {
   return sum;
 }
 
+uint64_t SimServer::AcceptFailures(AcceptFailure which) const {
+  uint64_t sum = 0;
+  for (const Part& part : shards_) sum += part.engine->accept_failures().Read(which);
+  return sum;
+}
+
 uint64_t SimServer::Stops(StopCause which) const {
   uint64_t sum = 0;
   for (const Part& part : shards_) sum += part.engine->stops().Read(which);

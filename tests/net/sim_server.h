@@ -85,6 +85,7 @@ class SimServer {
   ListenerId AddProfile(const ServiceFactory& service, const ServiceOptions& options = {}, const ListenerBounds& bounds = {});
   // At what Listen has returned.
   sim::SimPeer* Connect(std::string_view at) { return world.kernel().Connect(at); }
+  sim::SimPeer* ConnectFrom(std::string_view from, std::string_view at) { return world.kernel().Connect(at, from); }
   // Connected, accepted, its service started.
   sim::SimPeer* ConnectNow(std::string_view at);
 
@@ -104,6 +105,7 @@ class SimServer {
   uint64_t Cause(CloseCause which) const;
   uint64_t Causes() const;
   uint64_t Refused(RefuseCause which) const;
+  uint64_t AcceptFailures(AcceptFailure which) const;
   uint64_t Stops(StopCause which) const;
   uint64_t StoppedMs(StopCause which) const;
   uint64_t TransportCount(std::string_view name) const;

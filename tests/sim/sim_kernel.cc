@@ -20,10 +20,13 @@ SimKernel::SimKernel(uint64_t seed, core::ManualClock* clock, Mood mood, KernelA
 
 SimKernel::~SimKernel() = default;
 
-SimPeer* SimKernel::Connect(std::string_view to) {
+SimPeer* SimKernel::Connect(std::string_view to, std::string_view from) {
   const SimAddress address = SimAddress::Parse(to);
   if (address.family == AF_UNSPEC) choices_.Fail("'%.*s' is not an address", static_cast<int>(to.size()), to.data());
   std::shared_ptr<SimSocket> socket = network_.NewSocket(address.family);
+  if (!from.empty() && socket->Bind(SimAddress::Parse(from)) < 0) {
+    choices_.Fail("'%.*s' cannot be bound", static_cast<int>(from.size()), from.data());
+  }
   peers_.push_back(std::make_unique<SimPeer>(&network_, socket));
   socket->ConnectSleeping(address);
   return peers_.back().get();

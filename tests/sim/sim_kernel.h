@@ -39,7 +39,7 @@ class SimKernel final : public core::Kernel {
   ~SimKernel() override;
 
   // For tests.
-  SimPeer* Connect(std::string_view to);  // "127.0.0.1:7000", "[::1]:7000"; connected once the network delivered
+  SimPeer* Connect(std::string_view to, std::string_view from = {});  // "127.0.0.1:7000", "[::1]:7000"; connected once the network delivered
   // A listener that no code under test has: peers of outbound connections. Accepted ones come from TakeAccepted.
   int ListenAsPeer(std::string_view at);
   SimPeer* TakeAccepted(int listener);    // null when nobody has connected

@@ -49,16 +49,21 @@ struct ServiceSetting {
 // The values of a service's settings for one listener. Asking for one that is not declared ends the process.
 class ServiceValues {
  public:
-  void Set(const std::string& name, std::string text, uint64_t number) { values_[name] = {std::move(text), number}; }
+  // `said`: as what it was given, for messages: --http-root, MOORING_HTTP_ROOT, or "mooringd.toml:12: listener.root".
+  void Set(const std::string& name, std::string text, uint64_t number, std::string said = {}) {
+    values_[name] = {std::move(text), number, std::move(said)};
+  }
   const std::string& Text(const std::string& name) const { return values_.at(name).text; }
   uint64_t Number(const std::string& name) const { return values_.at(name).number; }
+  const std::string& Said(const std::string& name) const { return values_.at(name).said; }
   friend bool operator==(const ServiceValues&, const ServiceValues&) = default;
 
  private:
   struct Value {
     std::string text;
     uint64_t number = 0;  // bytes, seconds or a count
-    friend bool operator==(const Value&, const Value&) = default;
+    std::string said = {};
+    friend bool operator==(const Value& a, const Value& b) { return a.text == b.text && a.number == b.number; }
   };
   std::map<std::string, Value> values_;
 };
@@ -69,6 +74,13 @@ struct Configured {
   std::function<std::unique_ptr<net::Handler>()> make = {};  // once for each shard, on it
 };
 
+// What a service may know beside its own settings.
+struct Surroundings {
+  std::vector<Listening> all = {};
+  uint32_t drain_keepalive_grace_s = 5;
+  bool only_check = false;  // nothing is going to be served: files are looked at, and none is made
+};
+
 struct Service {
   std::string name;
   std::string summary = {};               // one line for --help
@@ -76,11 +88,10 @@ struct Service {
   net::ServiceOptions options = {};
   std::function<std::unique_ptr<net::Handler>()> make = {};  // once for each shard, on it
   // Where it has settings: for each of its listeners, at start and at every reload that changes them, instead of the two
-  // above. The error is what is wrong with a value, and names its setting. Files that it needs are opened here.
+  // above. The error is one line: what is wrong with a value, behind ServiceValues::Said of it. Files that it needs are
+  // opened here.
   std::vector<ServiceSetting> settings = {};
-  std::function<absl::StatusOr<Configured>(const ServiceValues& values, const std::vector<Listening>& all)> configure = {};
-  // The same from absl's flags, once for all its listeners; goes when http has settings.
-  std::function<absl::Status(Service* self, const std::vector<Listening>& all)> from_flags = {};
+  std::function<absl::StatusOr<Configured>(const ServiceValues& values, const Surroundings& surroundings)> configure = {};
 };
 
 struct Listener {

@@ -18,6 +18,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,17 +34,32 @@
 #include "net/choose_transport.h"
 #include "net/claim.h"
 #include "net/credit.h"
+#include "net/endpoint.h"
 #include "net/engine.h"
 #include "net/transport.h"
-#include "server/options.h"
 #include "server/program.h"
 
 namespace mooring::server {
 
+struct ListenOption {
+  std::string name;        // of the listener, no two alike: line, then line-2
+  const Service* service;  // outlives the runtime
+  net::Endpoint endpoint;
+};
+
+struct Options {
+  std::vector<ListenOption> listen = {};
+  std::string cpus = {};                             // "": all that the process may use
+  int shards = 0;                                    // 0: one per CPU
+  std::optional<net::TransportKind> transport = {};  // none: auto, the best that the kernel allows
+  uint64_t max_connections = 0;                      // 0: as many as the descriptor limit allows
+  uint32_t drain_deadline_s = 30;
+};
+
 enum ExitCode : int {
   kExitFinished = 0,
   kExitFailedStart = 1,
-  kExitBadFlag = 2,
+  kExitBadFlag = 2,      // or a bad variable or file
   kExitCut = 3,           // the drain's deadline cut some connections
   kExitSecondSignal = 4,
 };

@@ -9,10 +9,13 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "core/clock.h"
 #include "core/kernel.h"
 #include "net/choose_transport.h"
-#include "server/options.h"
+#include "server/config/config.h"
+#include "server/config/configure.h"
+#include "server/config/help.h"
 #include "server/runtime.h"
 #include "server/version.h"
 
@@ -29,6 +32,14 @@ Program ProgramOf(int argc, char** argv, About about) {
   program.version = about.version.empty() ? absl::StrCat("(mooring ", kVersion, ")") : std::move(about.version);
   program.summary = std::move(about.summary);
   return program;
+}
+
+// A line for each thing that is wrong.
+int BadSettings(const Program& program, const absl::Status& status) {
+  for (absl::string_view line : absl::StrSplit(status.message(), '\n')) {
+    std::fprintf(stderr, "%s: %s\n", program.name.c_str(), std::string(line).c_str());
+  }
+  return kExitBadFlag;
 }
 
 int FailedStart(const Program& program, const absl::Status& status) {
@@ -76,41 +87,53 @@ Server& Server::OnShardStop(std::function<void()> stop) {
 }
 
 int Server::Run() {
-  const auto options = ParseOptions(arguments_, program_);
-  if (!options.ok()) {
-    std::fprintf(stderr, "%s: %s\n", program_.name.c_str(), std::string(options.status().message()).c_str());
-    return kExitBadFlag;
-  }
-  if (options->help) {
-    std::fputs(HelpText(program_).c_str(), stdout);
+  const absl::StatusOr<config::Asked> asked =
+      config::Read(program_, {.arguments = arguments_, .environment = config::ProcessEnvironment()});
+  if (!asked.ok()) return BadSettings(program_, asked.status());
+  const Settings& settings = asked->settings;
+  const std::string title = absl::StrCat(program_.name, " ", program_.version, "\n");
+  if (asked->what == config::What::kHelp) {
+    std::fputs(config::HelpText(program_).c_str(), stdout);
     return kExitFinished;
   }
-  const std::string title = absl::StrCat(program_.name, " ", program_.version, "\n");
-  if (options->version) {
+  if (asked->what == config::What::kVersion) {
     std::fputs(title.c_str(), stdout);
     return kExitFinished;
   }
-
-  std::vector<Listening> all;
-  for (const ListenOption& listen : options->listen) {
-    all.push_back({.name = listen.name, .address = listen.endpoint.ToString(), .summary = listen.service->summary});
+  if (asked->what == config::What::kCheck) {
+    const absl::StatusOr<std::string> text = config::Check(program_, settings);
+    if (!text.ok()) return BadSettings(program_, text.status());
+    std::fputs(text->c_str(), stdout);
+    return kExitFinished;
   }
-  for (Service& service : program_.offered) {
-    const bool listens = std::any_of(options->listen.begin(), options->listen.end(),
-                                     [&](const ListenOption& listen) { return listen.service == &service; });
-    if (!listens || !service.from_flags) continue;
-    if (const absl::Status status = service.from_flags(&service, all); !status.ok()) {
-      std::fprintf(stderr, "%s: %s\n", program_.name.c_str(), std::string(status.message()).c_str());
-      return kExitBadFlag;
-    }
+  if (asked->what == config::What::kDoctor) {
+    return FailedStart(program_, absl::UnimplementedError("there is no doctor yet"));
+  }
+
+  const absl::StatusOr<std::vector<Configured>> configured = config::Configure(settings);
+  if (!configured.ok()) return BadSettings(program_, configured.status());
+  std::vector<Service> services;
+  for (size_t i = 0; i < configured->size(); ++i) {
+    services.push_back(*settings.listeners[i].service);
+    services[i].options = (*configured)[i].options;
+    services[i].make = (*configured)[i].make;
+  }
+  Options options = {.cpus = settings.runtime.cpus,
+                     .shards = settings.runtime.shards,
+                     .transport = settings.runtime.transport,
+                     .max_connections = settings.runtime.max_connections,
+                     .drain_deadline_s = settings.drain.deadline_s};
+  for (size_t i = 0; i < services.size(); ++i) {
+    options.listen.push_back({settings.listeners[i].name, &services[i], settings.listeners[i].endpoint});
   }
 
   core::MonotonicClock clock;
-  absl::StatusOr<net::TransportChoice> transport = net::ChooseTransport(core::RealKernel(), options->transport);
+  absl::StatusOr<net::TransportChoice> transport = net::ChooseTransport(core::RealKernel(), options.transport);
   if (!transport.ok()) return FailedStart(program_, transport.status());
-  Runtime runtime(program_, *options, core::RealKernel(), *std::move(transport), &clock);
+  Runtime runtime(program_, options, core::RealKernel(), *std::move(transport), &clock);
   if (const absl::Status status = runtime.Start(); !status.ok()) return FailedStart(program_, status);
-  std::fprintf(stderr, "%s%s", title.c_str(), runtime.Plan().c_str());
+  const std::string file = settings.file.empty() ? "" : absl::StrCat("configuration: ", settings.file, "\n");
+  std::fprintf(stderr, "%s%s%s", title.c_str(), file.c_str(), runtime.Plan().c_str());
   return runtime.Run();
 }
 

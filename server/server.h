@@ -6,8 +6,8 @@
 //   }
 //   int main(int argc, char** argv) { return Server(argc, argv).Listen("tcp://127.0.0.1:7001", Line).Run(); }
 //
-// The program understands --listen, --cpus, --shards, --transport, --max-connections, --drain-deadline, --help and
-// --version, and the flags that it defines itself with ABSL_FLAG. mooringd is made of this class too.
+// The program understands the flags, variables and file of docs/CONFIGURATION.md, `check`, and the flags that it defines
+// itself with ABSL_FLAG; with --help it says so. mooringd is made of this class too.
 //
 // Threads:  the main one, before any other is started: the constructor blocks the signals that drain.
 // Owns:     what it is given; services are copied, one for each shard.

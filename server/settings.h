@@ -19,12 +19,13 @@
 
 namespace mooring::server {
 
-// [runtime]. All but the last four are fixed at start.
+// [runtime]. cpus, shards, transport and the memory ceiling are fixed at start.
 struct RuntimeSettings {
   std::string cpus = {};                             // "": all that the process may use
   int shards = 0;                                    // 0: one per CPU
   std::optional<net::TransportKind> transport = {};  // none: auto, the best that the kernel allows
-  uint64_t memory_ceiling_bytes = 0;                 // 0: 90 % of what the cgroup or the machine has; UINT64_MAX: none
+  uint64_t memory_ceiling_bytes = 0;                 // 0: the next one holds; UINT64_MAX: none
+  uint32_t memory_ceiling_percent = 90;              // of what the cgroup or the machine has
   bool track_peers = false;                          // for each connection: peer, when it was opened, bytes in and out
   uint64_t max_connections = 0;                      // 0: as many as the descriptor limit allows
   uint32_t max_connections_per_address = 0;          // all listeners together; 0: any number
@@ -50,6 +51,13 @@ struct OptionOverrides {
   friend bool operator==(const OptionOverrides&, const OptionOverrides&) = default;
 };
 
+// Where something was said, for messages: "/etc/mooringd/mooringd.toml:12", "--listen". No two differ by it.
+struct Said {
+  std::string at = {};
+
+  friend bool operator==(const Said&, const Said&) { return true; }
+};
+
 // [[listener]], or one of --listen.
 struct ListenerSettings {
   std::string name = {};             // no two alike: line, then line-2
@@ -58,6 +66,7 @@ struct ListenerSettings {
   OptionOverrides options = {};
   net::ListenerLimits limits = {};
   ServiceValues values = {};         // one for each of Service::settings
+  Said said = {};
 
   friend bool operator==(const ListenerSettings&, const ListenerSettings&) = default;
 };
@@ -65,6 +74,8 @@ struct ListenerSettings {
 // [admin]
 struct AdminSettings {
   std::optional<net::Endpoint> listen = {};          // none: there is no admin interface
+  // Nobody asked for `listen`: where something else has that port, a server starts without, and says so.
+  bool listen_is_default = false;
   std::optional<net::Endpoint> metrics_listen = {};  // the part that only reads, elsewhere too
 
   friend bool operator==(const AdminSettings&, const AdminSettings&) = default;

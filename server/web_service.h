@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// WebService: mooringd's `http`: a folder, or a page that says what is running, as its flags have it.
+// WebService: mooringd's `http`: a folder, or a page that says what is running, as its settings have it.
 #ifndef MOORING_SERVER_WEB_SERVICE_H_
 #define MOORING_SERVER_WEB_SERVICE_H_
 
@@ -7,7 +7,6 @@
 
 namespace mooring::server {
 
-// Its settings are the flags --http-... and --drain-keepalive-grace.
 Service WebService();
 
 }  // namespace mooring::server

@@ -13,6 +13,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 namespace mooring::server {
@@ -53,6 +54,13 @@ Daemon::Daemon(const std::vector<std::string>& arguments, const Options& options
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
+  std::vector<std::string> variables = options.environment;
+  for (char** each = environ; *each != nullptr; ++each) {
+    if (std::string_view(*each).substr(0, 8) != "MOORING_") variables.emplace_back(*each);
+  }
+  std::vector<char*> envp;
+  for (std::string& variable : variables) envp.push_back(variable.data());
+  envp.push_back(nullptr);
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   for (int cpu : options.cpus) CPU_SET(cpu, &cpus);
@@ -65,7 +73,7 @@ Daemon::Daemon(const std::vector<std::string>& arguments, const Options& options
     // What is not in the bounding set is not regained by exec, not even by root. Who may not drop it does not have it.
     if (!options.low_ports) prctl(PR_CAPBSET_DROP, CAP_NET_BIND_SERVICE, 0, 0, 0);
     if (options.before_exec && !options.before_exec()) _exit(98);
-    fexecve(binary, argv.data(), environ);
+    fexecve(binary, argv.data(), envp.data());
     _exit(97);
   }
   close(binary);

@@ -21,6 +21,8 @@ class Daemon {
     std::string binary = "server/mooringd";  // its target's path, a `data` of the test; or /...
     bool low_ports = true;  // false: without CAP_NET_BIND_SERVICE, root or not
     std::vector<int> cpus = {};  // empty: all that we may use
+    // MOORING_... of the test's own are not passed on. Off: two daemons would want one port.
+    std::vector<std::string> environment = {"MOORING_ADMIN_LISTEN=off"};
     // In the child, just before exec: only async-signal-safe calls (signal-safety(7)). False: the child ends with 98.
     std::function<bool()> before_exec = {};
   };

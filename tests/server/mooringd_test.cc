@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "server/options.h"
+#include "server/config/help.h"
 #include "server/runtime.h"
 #include "server/services.h"
 #include "server/version.h"
@@ -32,7 +32,7 @@ size_t Lines(const std::string& text) { return static_cast<size_t>(std::count(te
 TEST(Mooringd, HelpGoesToStdout) {
   Daemon daemon({"--help"});
   EXPECT_EQ(daemon.AwaitExit(), 0);
-  EXPECT_EQ(daemon.out(), HelpText(Mooringd()));
+  EXPECT_EQ(daemon.out(), config::HelpText(Mooringd()));
   EXPECT_EQ(daemon.err(), "");
 }
 
@@ -85,7 +85,7 @@ TEST(Mooringd, PortWithoutPermissionFailsTheStart) {
 }
 
 TEST(Mooringd, CpuThatItMayNotUseFailsTheStart) {
-  Daemon daemon({"--cpus=100000", kAnyPorts});
+  Daemon daemon({"--cpus=65535", kAnyPorts});
   ExpectFailedStart(&daemon, "--cpus");
 }
 

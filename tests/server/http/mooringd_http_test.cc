@@ -89,9 +89,10 @@ TEST(MooringdHttp, WhatCannotBeIsSaidAndNothingStarts) {
        "another one\n"},
       {"--http-access-log=/nowhere/log", "mooringd: --http-access-log: cannot write the access log '/nowhere/log': No such "
                                          "file or directory; its folder does not exist: make it\n"},
-      {"--http-fields-max=257", "mooringd: http: fields_max is 257; possible are 1 to 256\n"},
-      {"--http-server=a\nb", "mooringd: http: server has control bytes; it is one line of text\n"},
-      {"--http-keepalive=soon", "mooringd: --http-keepalive: Illegal value 'soon' specified for flag 'http_keepalive'\n"},
+      {"--http-fields-max=257", "mooringd: --http-fields-max: '257' is not a whole number from 1 to 256\n"},
+      {"--http-server=a\nb", "mooringd: --http-server: has control bytes; it is one line of text\n"},
+      {"--http-keepalive=soon", "mooringd: --http-keepalive: 'soon' is not a time in whole seconds, at most 576h: 30, or with a "
+                                "unit, like 30s, 5m or 1h\n"},
   };
   for (const auto& [flag, error] : cases) {
     Daemon daemon({"--listen=http=127.0.0.1:0", flag});

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// The watchdog of a process that hangs, is stopped, and is left alone: each a child of this one.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "core/clock.h"
+#include "server/watch/watchdog.h"
+#include "tests/server/watch/watch_bed.h"
+
+namespace mooring::server::watch {
+namespace {
+
+void Sleep(int64_t ms) {
+  timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1'000'000};
+  while (nanosleep(&left, &left) != 0) {}
+}
+
+class WatchedProcess : public testing::Test {
+ protected:
+  // A shard of the child is in a turn of the service "web" until it is told; the watchdog looks at it each second.
+  void Start(uint32_t abort_s) {
+    ASSERT_EQ(pipe(looked_), 0);
+    ASSERT_EQ(pipe(release_), 0);
+    ASSERT_EQ(pipe(said_), 0);
+    child_ = fork();
+    ASSERT_GE(child_, 0);
+    if (child_ == 0) RunChild(abort_s);
+    close(looked_[1]);
+    close(release_[0]);
+    close(said_[1]);
+  }
+  ~WatchedProcess() override {
+    if (child_ > 0) {
+      kill(child_, SIGKILL);
+      waitpid(child_, nullptr, 0);
+    }
+    for (const int fd : {looked_[0], release_[1], said_[0]}) close(fd);
+  }
+  // Of so many seconds; how many there were.
+  int Looks(int wanted) {
+    int looks = 0;
+    for (char byte; looks < wanted && read(looked_[0], &byte, 1) == 1;) ++looks;
+    return looks;
+  }
+  void Release() { ASSERT_EQ(write(release_[1], "x", 1), 1); }
+  int End() {
+    int status = -1;
+    EXPECT_EQ(waitpid(child_, &status, 0), child_);
+    child_ = -1;
+    return status;
+  }
+  std::string Said() {
+    std::string all;
+    char bytes[4096];
+    for (ssize_t n; (n = read(said_[0], bytes, sizeof(bytes))) > 0;) all.append(bytes, static_cast<size_t>(n));
+    return all;
+  }
+  pid_t child_ = -1;
+
+ private:
+  [[noreturn]] void RunChild(uint32_t abort_s) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    const rlimit none = {};
+    setrlimit(RLIMIT_CORE, &none);
+    dup2(said_[1], STDERR_FILENO);
+    close(said_[1]);
+    core::MonotonicClock clock;
+    WatchedShard watched(&clock, 0);
+    FakeControl control;
+    control.settings_now.runtime.watchdog_abort_s = abort_s;
+    control.shards_now = {{.shard = &watched.shard, .engine = &watched.engine, .transport = &watched.transport, .cpu = -1,
+                           .handlers = {}}};
+    control.listeners_now = {
+        {.name = "web", .service = "http", .endpoint = *net::Endpoint::Parse("127.0.0.1:80"), .id = watched.web, .open = true}};
+    std::atomic<bool> over = false;
+    std::thread hangs([&] {
+      core::Shard::Enter enter(&watched.shard);
+      watched.shard.turns().Begin(clock.Now());
+      watched.shard.turns().Doing(core::kService + watched.web);
+      char byte;
+      if (read(release_[0], &byte, 1) != 1) _exit(2);
+      watched.shard.turns().End(clock.Now());
+      over.store(true);
+    });
+    while (!watched.shard.turns().Now().working) Sleep(1);
+    Watchdog dog(&control);
+    while (!over.load()) {
+      dog.Look(clock.Now());
+      if (write(looked_[1], "x", 1) != 1) _exit(3);
+      Sleep(1000);
+    }
+    hangs.join();
+    _exit(0);
+  }
+
+  int looked_[2] = {-1, -1}, release_[2] = {-1, -1}, said_[2] = {-1, -1};
+};
+
+TEST_F(WatchedProcess, OfAShardThatHangsEndsWithACoreAndSaysWhichServiceItWas) {
+  Start(/*abort_s=*/1);
+  const int status = End();
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
+  EXPECT_EQ(Said(), "fake: shard 0 has been in one turn for 1 s, in web: aborting; watchdog_abort = 0 switches this off\n");
+}
+
+// Nobody reads its stderr any more: it ends all the same.
+TEST_F(WatchedProcess, EndsAlsoWhereStderrIsFull) {
+  Start(/*abort_s=*/2);
+  ASSERT_EQ(Looks(1), 1);
+  const std::string path = "/proc/" + std::to_string(child_) + "/fd/2";
+  const int filler = open(path.c_str(), O_WRONLY | O_NONBLOCK);
+  ASSERT_GE(filler, 0);
+  const std::string much(4096, '.');
+  while (write(filler, much.data(), much.size()) > 0) {}
+  close(filler);
+  const int status = End();
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) << status;
+}
+
+TEST_F(WatchedProcess, ThatWasStoppedForLongerThanATurnMayTakeGoesOn) {
+  Start(/*abort_s=*/2);
+  ASSERT_EQ(Looks(1), 1);
+  ASSERT_EQ(kill(child_, SIGSTOP), 0);
+  ASSERT_EQ(waitpid(child_, nullptr, WUNTRACED), child_);
+  Sleep(4000);
+  ASSERT_EQ(kill(child_, SIGCONT), 0);
+  Release();
+  EXPECT_EQ(End(), 0);
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_F(WatchedProcess, GoesOnWhereTheWatchdogIsOff) {
+  Start(/*abort_s=*/0);
+  EXPECT_EQ(Looks(4), 4);
+  Release();
+  EXPECT_EQ(End(), 0);
+}
+
+}  // namespace
+}  // namespace mooring::server::watch

@@ -37,12 +37,13 @@ class WatchdogTest : public WatchBed {
     dog_.Look(clock_.Now());
   }
   // In a turn of shard `i` something takes `took`.
-  void Stall(size_t i, Nanos took) {
+  void Delay(size_t i, Nanos took) {
     WatchedShard& each = *shards_[i];
     each.shard.RunTurn(Millis(1));  // the turn begins with the end of the wait
     each.handler.on_data = [&] { clock_.Advance(took); };
     each.Receive(each.Accept(), "x");
     each.shard.RunTurn(Millis(1));
+    each.shard.turns().End(clock_.Now());  // and sleeps
   }
   // A turn of shard `i` begins, and a service that does not come back.
   void Hang(size_t i) {
@@ -60,7 +61,7 @@ constexpr char kGoesOn[] = "warn a turn goes on: its shard serves nobody else me
 constexpr char kMendNow[] = "|do=a service must not block: use core::Blocking, or co_await";
 
 TEST_F(WatchdogTest, ReportsATurnThatTookTooLongWithItsService) {
-  Stall(1, Millis(300));
+  Delay(1, Millis(300));
   Look();
   EXPECT_EQ(TakeLines(), Lines{std::string(kOver) + "|count=1|total=1|shard=1|ms=300|ran=web" + kMend});
   Look();
@@ -68,11 +69,11 @@ TEST_F(WatchdogTest, ReportsATurnThatTookTooLongWithItsService) {
 }
 
 TEST_F(WatchdogTest, ReportsTheLongestOfSeveralAndNoMoreThanALineInTenSeconds) {
-  Stall(0, Millis(150));
+  Delay(0, Millis(150));
   Look();
   EXPECT_EQ(TakeLines().size(), 1u);
-  Stall(0, Millis(200));
-  Stall(1, Millis(700));
+  Delay(0, Millis(200));
+  Delay(1, Millis(700));
   Look();
   EXPECT_EQ(TakeLines(), Lines());
   Look(Seconds(9));
@@ -80,12 +81,12 @@ TEST_F(WatchdogTest, ReportsTheLongestOfSeveralAndNoMoreThanALineInTenSeconds) {
 }
 
 TEST_F(WatchdogTest, SaysNothingOfShorterTurnsNorWhereItIsSwitchedOff) {
-  Stall(0, Millis(99));
+  Delay(0, Millis(99));
   Look();
   EXPECT_EQ(TakeLines(), Lines());
   control_.settings_now.runtime.watchdog_warn_ms = 0;
   Look();
-  Stall(0, Millis(3000));
+  Delay(0, Millis(3000));
   Hang(1);
   Look();
   Look();
@@ -93,7 +94,7 @@ TEST_F(WatchdogTest, SaysNothingOfShorterTurnsNorWhereItIsSwitchedOff) {
   control_.settings_now.runtime.watchdog_warn_ms = 20;
   Look();
   TakeLines();
-  Stall(0, Millis(30));
+  Delay(0, Millis(30));
   Look();
   EXPECT_EQ(TakeLines().size(), 1u);
 }
@@ -163,9 +164,9 @@ TEST_F(WatchdogTest, LooksInARowCountAsOne) {
 }
 
 TEST_F(WatchdogTest, StallsAreTheLongestTurnsOfAllShardsAndThoseThatGoOn) {
-  Stall(0, Millis(300));
+  Delay(0, Millis(300));
   const Nanos began = clock_.Now();
-  Stall(1, Millis(500));
+  Delay(1, Millis(500));
   Hang(0);
   clock_.Advance(Millis(400));
   const int64_t wall_ms = 1'000'000'000'000;

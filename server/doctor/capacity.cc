@@ -21,8 +21,8 @@ constexpr uint64_t kCallbackBytes = 160;
 constexpr uint64_t kCoroutineBytes = 200;
 constexpr uint64_t kHttpBytes = 320;
 // The process itself and what a shard touches before it listens.
-constexpr uint64_t kProcessBytes = 16 << 20;
-constexpr uint64_t kShardBytes = 4 << 20;
+constexpr uint64_t kProcessBytes = 8 << 20;
+constexpr uint64_t kShardBytes = 2 << 20;
 
 // The dearest of the services that are listened for; one that we do not know is taken for the dearest.
 uint64_t UserBytes(const Demand& demand) {
@@ -135,16 +135,16 @@ void JudgeCapacity(const Capacity& capacity, const Demand& demand, Findings* fin
   constexpr char kArea[] = "plan";
   const uint64_t wanted = demand.connections;
   const Verdict shortage = demand.asked ? Verdict::kProblem : Verdict::kWarning;
-  const auto verdict = [&](uint64_t connections) { return connections < wanted ? shortage : Verdict::kOk; };
-
-  findings->push_back({kArea, "fits", verdict(capacity.first().connections),
-                       absl::StrCat(Count(capacity.first().connections), " connections fit",
-                                    capacity.first().connections < wanted ? absl::StrCat(", and not ", Count(wanted)) : "",
-                                    "; the first limit is ", capacity.first().what)});
+  const Bound& first = capacity.first();
+  const bool all = first.connections >= wanted;
+  findings->push_back({kArea, "fits", all ? Verdict::kOk : Verdict::kNote,
+                       absl::StrCat(Count(first.connections), " connections fit",
+                                    all ? "" : absl::StrCat(", and not ", Count(wanted)), "; what binds first is ",
+                                    first.what)});
   for (const Bound& bound : capacity.bounds) {
-    findings->push_back({kArea, bound.name, verdict(bound.connections),
-                         absl::StrCat(Count(bound.connections), " by ", bound.what),
-                         bound.connections < wanted ? bound.mend : ""});
+    const bool enough = bound.connections >= wanted;
+    findings->push_back({kArea, bound.name, enough ? Verdict::kOk : shortage,
+                         absl::StrCat(Count(bound.connections), " by ", bound.what), enough ? "" : bound.mend});
   }
   findings->push_back({kArea, "memory_for_n", Verdict::kOk,
                        absl::StrCat(Count(wanted), " idle connections take ", Bytes(capacity.UserBytes(wanted)),

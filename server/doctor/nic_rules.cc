@@ -24,8 +24,7 @@ void JudgeNics(const HostFacts& host, const Demand& demand, Findings* findings) 
       continue;
     }
     findings->push_back({kArea, nic.name, Verdict::kNote,
-                         absl::StrCat(text, ", no RPS: ", nic.receive_queues, " of the CPUs take all packets for ",
-                                      demand.shards, " shards"),
+                         absl::StrCat(text, ", no RPS: fewer CPUs take packets in than there are shards (", demand.shards, ")"),
                          "tools/affinity"});
   }
 }

@@ -34,10 +34,10 @@ void JudgeOutbound(const Demand& demand, uint64_t low, uint64_t high, const std:
   }
   findings->push_back(
       {kArea, "outbound", Verdict::kOk,
-       absl::StrCat(Count(ports), " outbound connections from one address to one destination (address and port); ",
-                    Count(demand.connections), " need ", Count((demand.connections - 1) / ports + 1),
-                    " source addresses or destinations. The first half, the ", low % 2 == 0 ? "even" : "odd",
-                    " ports, is found at once; beyond it every connect() searches")});
+       absl::StrCat(Count(ports), " outbound connections from one address to one destination (its address and port); for ",
+                    Count(demand.connections), " it takes ", Count((demand.connections - 1) / ports + 1),
+                    " times as many addresses. The ", low % 2 == 0 ? "even" : "odd",
+                    " ports, half of them, are found at once; beyond it every connect() searches")});
 }
 
 void JudgeListeners(const HostFacts& host, const Demand& demand, uint64_t low, uint64_t high,

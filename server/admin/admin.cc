@@ -15,6 +15,7 @@
 #include "server/admin/page.h"
 #include "server/admin/query_keys.h"
 #include "server/admin/shard_health.h"
+#include "server/admin/stalls.h"
 
 namespace mooring::server::admin {
 namespace {
@@ -87,6 +88,10 @@ http::Router Admin::RoutesOf(Part part, const net::Endpoint& listening) {
   router.Fallback([] { return Error(404, "there is nothing here: / has a page, docs/OPERATIONS.md a list"); });
   if (part == Part::kReadOnly) return router;
 
+  router.Get("/debug/stalls", [this](http::Request& request) {
+    if (auto refused = RefusedQuery(request)) return *std::move(refused);
+    return Answer(200, StallsOf(*control_, control_->control_shard()->now()));
+  });
   router.Get("/connections", [this](http::Request& request) { return connections_.List(request); });
   router.Post("/connections/{id}/close", [this](http::Request& request) -> core::Task<http::Response> {
     http::Response response = co_await connections_.Close(request);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/admin/answers.h"
 
-#include <utility>
+#include <ctime>
 
 namespace mooring::server::admin {
 namespace {
@@ -20,6 +20,14 @@ int HttpStatusOf(absl::StatusCode code) {
 }
 
 }  // namespace
+
+std::string TimeText(int64_t wall_s) {
+  const time_t time = wall_s;
+  tm parts = {};
+  gmtime_r(&time, &parts);
+  char text[32];
+  return {text, strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
 
 std::string TextOf(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 

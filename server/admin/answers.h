@@ -5,6 +5,7 @@
 #ifndef MOORING_SERVER_ADMIN_ANSWERS_H_
 #define MOORING_SERVER_ADMIN_ANSWERS_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ namespace mooring::server::admin {
 
 using Json = nlohmann::ordered_json;  // fields in the order in which they are said
 
+// RFC 3339, in UTC, of seconds since 1970.
+std::string TimeText(int64_t wall_s);
 // On one line; bytes that are no UTF-8 become U+FFFD.
 std::string TextOf(const Json& json);
 // With a newline behind it, for terminals.

@@ -25,15 +25,6 @@ namespace {
 
 constexpr size_t kRowsPerWrite = 128;  // some 30 KB
 
-// RFC 3339, in UTC.
-std::string TimeText(int64_t wall_s) {
-  const time_t time = wall_s;
-  tm parts = {};
-  gmtime_r(&time, &parts);
-  char text[32];
-  return {text, strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
-
 struct Named {
   std::string listener;
   std::string service;

@@ -40,6 +40,7 @@ class AdminBed {
                                        .id = id,
                                        .open = true});
     }
+    control.control_shard_now = &server.shard(0);
     control.settings_now.runtime.track_peers = true;
     for (uint32_t i = 0; i < server.size(); ++i) {
       control.shards_now.push_back({.shard = &server.shard(i), .engine = &server.engine(i), .transport = nullptr, .cpu = -1, .handlers = {}});

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "server/admin/answers.h"
 #include "server/admin/page.h"
+#include "server/admin/stalls.h"
 #include "tests/server/admin/admin_bed.h"
 
 namespace mooring::server::admin {
@@ -155,6 +157,43 @@ TEST(Admin, ServesThePageWithAllThatItNeeds) {
       EXPECT_EQ(file.content.find(forbidden), std::string_view::npos) << file.path << " has " << forbidden;
     }
   }
+}
+
+TEST(Admin, ShowsTheLongestTurnsAndWhatRanInThem) {
+  AdminBed bed(16);
+  const core::Nanos began = bed.server.shard(1).now();
+  bed.server.OnShard(1, [&](net::Engine& engine) {
+    core::TurnTimes& turns = engine.shard()->turns();
+    turns.SetLimit(core::Millis(100));
+    turns.Begin(began);
+    turns.Doing(core::kService);  // the first listener
+    turns.Doing(core::kMail);
+    turns.End(began + core::Millis(131));
+  });
+  const nlohmann::json stalls = bed.Get("/debug/stalls");
+  ASSERT_GE(stalls["stalls"].size(), 1u);
+  const nlohmann::json& longest = stalls["stalls"][0];
+  EXPECT_EQ(longest["shard"], 1);
+  EXPECT_EQ(longest["ms"], 131.0);
+  EXPECT_NE(longest["ran"].get<std::string>().find("mail"), std::string::npos) << longest;
+  ASSERT_EQ(stalls["shards"].size(), 3u);
+  EXPECT_EQ(stalls["shards"][1]["over_limit"], 1);
+  EXPECT_EQ(stalls["shards"][2]["over_limit"], 0);
+  EXPECT_EQ(bed.Ask("GET /debug/stalls?x").status, 400);
+}
+
+TEST(Admin, SaysWhatAShardHangsIn) {
+  AdminBed bed(17);
+  core::TurnTimes* turns = &bed.server.shard(0).turns();
+  turns->Begin(0);
+  turns->Doing(core::kService + bed.control.listeners_now[1].id);
+  bed.control.shards_now.resize(1);
+  const nlohmann::json stuck = nlohmann::json::parse(TextOf(StallsOf(bed.control, core::Millis(4200))));
+  EXPECT_EQ(stuck["shards"][0]["running"]["ms"], 4200.0);
+  EXPECT_EQ(stuck["shards"][0]["running"]["at_work_on"], "echo-2");
+  turns->End(core::Millis(4200));
+  const nlohmann::json waits = nlohmann::json::parse(TextOf(StallsOf(bed.control, core::Millis(4300))));
+  EXPECT_EQ(waits["shards"][0]["running"], nullptr);
 }
 
 TEST(Admin, WarnsOfWhatOthersReach) {

@@ -16,6 +16,7 @@
 #include "core/when_all.h"
 #include "net/engine.h"
 #include "server/admin/answers.h"
+#include "server/admin/connection_names.h"
 #include "server/admin/connection_search.h"
 #include "server/admin/query_keys.h"
 #include "server/http/body_writer.h"
@@ -31,7 +32,7 @@ struct Named {
 };
 using NamesById = std::map<net::ListenerId, Named>;
 
-Json JsonOf(const ConnectionRow& row, const NamesById& names, int64_t now_wall_s) {
+Json JsonOf(const net::ConnectionFigures& row, const NamesById& names, int64_t now_wall_s) {
   Json json;
   json["id"] = TextOf(row.id);
   json["peer"] = row.peer.empty() ? Json() : Json(row.peer.ToString());
@@ -39,19 +40,19 @@ Json JsonOf(const ConnectionRow& row, const NamesById& names, int64_t now_wall_s
   json["listener"] = row.outbound || named == names.end() ? Json() : Json(named->second.listener);
   json["service"] = row.outbound ? Json(ConnectionQuery::kOutbound) : named == names.end() ? Json() : Json(named->second.service);
   json["shard"] = row.id.shard();
-  json["state"] = Name(row.state);
+  json["state"] = std::string(StateOf(row));
   json["created"] = row.tracked ? Json(TimeText(now_wall_s - row.age_s)) : Json();
   json["last_active"] = TimeText(now_wall_s - row.idle_s);
   json["bytes_in"] = row.tracked ? Json(row.bytes_in) : Json();
   json["bytes_out"] = row.tracked ? Json(row.bytes_out) : Json();
-  json["queued"] = row.queued;
+  json["queued"] = row.queued_bytes;
   return json;
 }
 
 struct Found {
   uint64_t live = 0;
   uint64_t matched = 0;
-  std::vector<ConnectionRow> rows;
+  std::vector<net::ConnectionFigures> rows;
   NamesById names;
 };
 
@@ -79,7 +80,7 @@ core::Task<> WriteRows(const Found& found, http::BodyWriter& out) {
 // None: cancelled.
 core::Task<std::optional<ConnectionSearch>> StepOn(uint32_t shard, ConnectionSearch search) {
   auto step = [search = std::move(search)]() mutable {
-    search.Step(net::Engine::Current());
+    search.Step(*net::Engine::Current(), core::Shard::Current()->counters().Read(core::ShardCount::kTurns));
     return std::move(search);
   };
   auto stepped = co_await core::SubmitTo(shard, std::move(step));
@@ -115,11 +116,7 @@ enum class Closed : uint8_t { kNoAnswer, kStale, kTold };
 
 core::Task<Closed> CloseOn(net::ConnectionId id, bool abort) {
   auto close = [id, abort] {
-    net::Connection* conn = net::Engine::Current()->Find(id);
-    if (conn == nullptr) return Closed::kStale;
-    conn->Close(net::CloseCause::kOperator);
-    if (abort) conn->Abort();
-    return Closed::kTold;
+    return net::Engine::Current()->CloseConnection(id, abort) ? Closed::kTold : Closed::kStale;
   };
   auto closed = co_await core::SubmitTo(id.shard(), std::move(close));
   co_return closed.ok() ? *closed : Closed::kNoAnswer;
@@ -161,11 +158,11 @@ core::Task<http::Response> ConnectionList::Search(ConnectionQuery query) {
     if (!parts[i].has_value()) co_return Silent(shards[i]);
     found->live += parts[i]->seen();
     found->matched += parts[i]->matched();
-    std::vector<ConnectionRow> best = parts[i]->TakeBest();
+    std::vector<net::ConnectionFigures> best = parts[i]->TakeBest();
     found->rows.insert(found->rows.end(), best.begin(), best.end());
   }
   std::sort(found->rows.begin(), found->rows.end(),
-            [&query](const ConnectionRow& a, const ConnectionRow& b) { return query.Before(a, b); });
+            [&query](const net::ConnectionFigures& a, const net::ConnectionFigures& b) { return query.Before(a, b); });
   if (found->rows.size() > query.limit) found->rows.resize(query.limit);
   for (const ServedListener& each : control_->listeners()) {
     found->names[each.id] = {.listener = each.name, .service = each.service};

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/admin/connection_names.h"
 #include "server/admin/query_keys.h"
 
 namespace mooring::server::admin {
@@ -75,10 +76,9 @@ absl::Status ReadListeners(const QueryKeys& keys, const ConnectionQuery::Names& 
 
 absl::Status ReadState(const std::string& text, ConnectionQuery* query) {
   std::set<std::string> known;
-  for (int i = 0; i < static_cast<int>(ConnectionState::kCount); ++i) {
-    const auto state = static_cast<ConnectionState>(i);
-    known.insert(Name(state));
-    if (text == Name(state)) query->state = state;
+  for (const std::string_view state : States()) {
+    known.emplace(state);
+    if (text == state) query->state = state;
   }
   return query->state.has_value() ? absl::OkStatus() : NotOneOf("state", text, known);
 }
@@ -118,32 +118,32 @@ absl::StatusOr<ConnectionQuery> ConnectionQuery::Parse(std::string_view text, co
   return query;
 }
 
-bool ConnectionQuery::Has(const ConnectionRow& row) const {
+bool ConnectionQuery::Has(const net::ConnectionFigures& row) const {
   if (listeners.has_value()) {
     const bool listed = !row.outbound && std::find(listeners->begin(), listeners->end(), row.listener) != listeners->end();
     if (!listed && !(row.outbound && outbound)) return false;
   }
   if (shard.has_value() && row.id.shard() != *shard) return false;
-  if (state.has_value() && row.state != *state) return false;
+  if (state.has_value() && StateOf(row) != *state) return false;
   if (peer.has_value() && !peer->Has(row.peer)) return false;
-  if (idle_over_s.has_value() && row.idle_s <= *idle_over_s) return false;
-  return row.queued >= queued_min;
+  if (idle_over_s.has_value() && int64_t{row.idle_s} <= *idle_over_s) return false;
+  return row.queued_bytes >= queued_min;
 }
 
-absl::uint128 ConnectionQuery::KeyOf(const ConnectionRow& row) const {
+absl::uint128 ConnectionQuery::KeyOf(const net::ConnectionFigures& row) const {
   switch (sort) {
     case Sort::kId: return row.id.value;
     case Sort::kPeer: return BitsOf(row.peer);
-    case Sort::kCreated: return UINT32_MAX - static_cast<uint64_t>(row.age_s);  // the oldest first
-    case Sort::kLastActive: return UINT32_MAX - static_cast<uint64_t>(row.idle_s);
+    case Sort::kCreated: return UINT32_MAX - row.age_s;  // the oldest first
+    case Sort::kLastActive: return UINT32_MAX - row.idle_s;
     case Sort::kBytesIn: return row.bytes_in;
     case Sort::kBytesOut: return row.bytes_out;
-    case Sort::kQueued: return row.queued;
+    case Sort::kQueued: return row.queued_bytes;
   }
   return 0;
 }
 
-bool ConnectionQuery::Before(const ConnectionRow& a, const ConnectionRow& b) const {
+bool ConnectionQuery::Before(const net::ConnectionFigures& a, const net::ConnectionFigures& b) const {
   const absl::uint128 key_a = KeyOf(a), key_b = KeyOf(b);
   if (key_a != key_b) return descending ? key_a > key_b : key_a < key_b;
   return a.id.value < b.id.value;

@@ -15,8 +15,8 @@
 
 #include "absl/numeric/int128.h"
 #include "absl/status/statusor.h"
+#include "net/connection_figures.h"
 #include "net/transport.h"
-#include "server/admin/connection_row.h"
 #include "server/admin/peer_prefix.h"
 
 namespace mooring::server::admin {
@@ -44,14 +44,14 @@ struct ConnectionQuery {
   // The error says which key, and what is allowed.
   static absl::StatusOr<ConnectionQuery> Parse(std::string_view query, const Names& names);
 
-  bool Has(const ConnectionRow& row) const;
+  bool Has(const net::ConnectionFigures& row) const;
   // Whether `a` comes before `b`; no two are equal.
-  bool Before(const ConnectionRow& a, const ConnectionRow& b) const;
+  bool Before(const net::ConnectionFigures& a, const net::ConnectionFigures& b) const;
 
   std::optional<std::vector<net::ListenerId>> listeners = {};  // none: all, and outbound ones
   bool outbound = true;
   std::optional<uint32_t> shard = {};
-  std::optional<ConnectionState> state = {};
+  std::optional<std::string_view> state = {};
   std::optional<PeerPrefix> peer = {};
   uint64_t queued_min = 0;
   std::optional<int64_t> idle_over_s = {};
@@ -60,7 +60,7 @@ struct ConnectionQuery {
   uint64_t limit = kLimitDefault;
 
  private:
-  absl::uint128 KeyOf(const ConnectionRow& row) const;
+  absl::uint128 KeyOf(const net::ConnectionFigures& row) const;
 };
 
 }  // namespace mooring::server::admin

@@ -6,7 +6,7 @@
 //
 // Threads:  a value, on whatever shard has it.
 // Owns:     at most `limit` rows.
-// Limits:   kSlotsPerTurn slots in a turn of the shard, live or not, however fast it is sent back.
+// Limits:   Engine::kListedPerCall connections in a turn of the shard, however fast it is sent back.
 #ifndef MOORING_SERVER_ADMIN_CONNECTION_SEARCH_H_
 #define MOORING_SERVER_ADMIN_CONNECTION_SEARCH_H_
 
@@ -14,37 +14,34 @@
 #include <utility>
 #include <vector>
 
+#include "net/connection_figures.h"
 #include "net/engine.h"
 #include "server/admin/connection_query.h"
-#include "server/admin/connection_row.h"
 
 namespace mooring::server::admin {
 
 class ConnectionSearch {
  public:
-  static constexpr uint32_t kSlotsPerTurn = 1000;
-
   explicit ConnectionSearch(ConnectionQuery query) : query_(std::move(query)) {}
 
-  // In a turn of the engine's shard. Does nothing where this turn has had its slots.
-  void Step(net::Engine* engine);
-  bool done() const { return done_; }
+  // In a turn of the engine's shard. Does nothing where this turn has had its step.
+  void Step(const net::Engine& engine, uint64_t turn);
+  bool done() const { return next_slot_ == net::Engine::kNoSlot; }
   uint64_t seen() const { return seen_; }        // live connections
   uint64_t matched() const { return matched_; }  // of them
 
-  void Offer(const ConnectionRow& row);
+  void Offer(const net::ConnectionFigures& row);
   // In order.
-  std::vector<ConnectionRow> TakeBest();
+  std::vector<net::ConnectionFigures> TakeBest();
 
  private:
 
   ConnectionQuery query_;
-  std::vector<ConnectionRow> best_;  // a heap: the last in order is first
+  std::vector<net::ConnectionFigures> best_;  // a heap: the last in order is first
   uint64_t seen_ = 0;
   uint64_t matched_ = 0;
   uint64_t turn_ = UINT64_MAX;  // of the last step
   uint32_t next_slot_ = 0;
-  bool done_ = false;
 };
 
 }  // namespace mooring::server::admin

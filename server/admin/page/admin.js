@@ -352,7 +352,7 @@ byId("filters").addEventListener("submit", (event) => {
   event.preventDefault();
   list();
 });
-for (const state of ["open", "draining", "closing", "opening"]) byId("filters").elements.state.append(new Option(state, state));
+for (const state of ["open", "draining", "closing", "lingering", "connecting"]) byId("filters").elements.state.append(new Option(state, state));
 
 // Stalls.
 

@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "net/connection_figures.h"
+#include "server/admin/connection_names.h"
 #include "server/admin/connection_query.h"
-#include "server/admin/connection_row.h"
 #include "server/admin/peer_prefix.h"
 #include "server/admin/query_keys.h"
 
@@ -88,6 +89,7 @@ TEST(ConnectionQuery, NamesWhatIsWrongAndWhatIsAllowed) {
   EXPECT_EQ(Error("listener=x"), "listener=x: there are http, http-2, line");
   EXPECT_EQ(Error("service=x"), "service=x: there are echo, http, line, outbound");
   EXPECT_EQ(Error("state=x").substr(0, 20), "state=x: there are c");
+  EXPECT_NE(Error("state=x").find("draining"), std::string::npos);
   EXPECT_EQ(Error("shard=4"), "shard=4: it is a whole number from 0 to 3");
   EXPECT_EQ(Error("limit=0"), "limit=0: it is a whole number from 1 to 10000");
   EXPECT_EQ(Error("limit=10001"), "limit=10001: it is a whole number from 1 to 10000");
@@ -108,20 +110,21 @@ TEST(ConnectionQuery, SaysWhatNeedsTracking) {
   for (const char* query : {"sort=-queued", "sort=last_active", "sort=id"}) EXPECT_EQ(Error(query, names), "") << query;
 }
 
-ConnectionRow Row(uint32_t shard, uint32_t slot, net::ListenerId listener) {
-  ConnectionRow row;
+net::ConnectionFigures Row(uint32_t shard, uint32_t slot, net::ListenerId listener) {
+  net::ConnectionFigures row = {};
+  row.state = net::ConnectionState::kOpen;
   row.id.value = uint64_t{shard} << 54 | uint64_t{slot} << 32 | 7;
   row.listener = listener;
   row.peer = Addr("192.0.2.7:5");
   row.idle_s = 10;
-  row.queued = 100;
+  row.queued_bytes = 100;
   return row;
 }
 
-bool Has(const std::string& query, const ConnectionRow& row) { return ConnectionQuery::Parse(query, SomeNames())->Has(row); }
+bool Has(const std::string& query, const net::ConnectionFigures& row) { return ConnectionQuery::Parse(query, SomeNames())->Has(row); }
 
 TEST(ConnectionQuery, FiltersByEachKey) {
-  const ConnectionRow row = Row(2, 5, 1);
+  const net::ConnectionFigures row = Row(2, 5, 1);
   for (const char* yes : {"", "listener=http-2", "service=http", "listener=http-2&service=http", "shard=2", "state=open", "peer=192.0.2.0/24",
                           "min_queued=100", "idle_over=9", "shard=2&state=open&min_queued=1"}) {
     EXPECT_TRUE(Has(yes, row)) << yes;
@@ -130,10 +133,16 @@ TEST(ConnectionQuery, FiltersByEachKey) {
                          "min_queued=101", "idle_over=10", "shard=2&state=closing", "service=outbound"}) {
     EXPECT_FALSE(Has(no, row)) << no;
   }
+  net::ConnectionFigures leaving = row;
+  leaving.draining = true;
+  EXPECT_TRUE(Has("state=draining", leaving));
+  EXPECT_FALSE(Has("state=open", leaving));
+  leaving.state = net::ConnectionState::kLingering;
+  EXPECT_TRUE(Has("state=lingering", leaving));
   EXPECT_TRUE(Has("listener=line", Row(0, 0, 2)));
   EXPECT_TRUE(Has("listener=line", Row(0, 0, 3))) << "of the past, with the same name";
   EXPECT_FALSE(Has("listener=line&service=line", Row(0, 0, 3)));
-  ConnectionRow outbound = Row(0, 0, 0x8000);
+  net::ConnectionFigures outbound = Row(0, 0, 0x8000);
   outbound.outbound = true;
   EXPECT_TRUE(Has("", outbound));
   EXPECT_TRUE(Has("service=outbound", outbound));
@@ -142,19 +151,19 @@ TEST(ConnectionQuery, FiltersByEachKey) {
 }
 
 TEST(ConnectionQuery, SortsByEachFieldBothWaysAndThenById) {
-  ConnectionRow a = Row(0, 1, 0), b = Row(0, 2, 0), c = Row(1, 0, 0);
+  net::ConnectionFigures a = Row(0, 1, 0), b = Row(0, 2, 0), c = Row(1, 0, 0);
   a.peer = Addr("10.0.0.9:1"), b.peer = Addr("9.9.9.9:1"), c.peer = Addr("10.0.0.10:1");
   a.age_s = 5, b.age_s = 9, c.age_s = 7;
   a.idle_s = 5, b.idle_s = 9, c.idle_s = 7;
   a.bytes_in = 3, b.bytes_in = 1, c.bytes_in = 2;
   a.bytes_out = 2, b.bytes_out = 3, c.bytes_out = 1;
-  a.queued = b.queued = 4, c.queued = 5;
+  a.queued_bytes = b.queued_bytes = 4, c.queued_bytes = 5;
   const auto order = [&](const std::string& sort) {
     const ConnectionQuery query = *ConnectionQuery::Parse("sort=" + sort, SomeNames());
-    std::vector<ConnectionRow> rows = {c, b, a};
+    std::vector<net::ConnectionFigures> rows = {c, b, a};
     std::sort(rows.begin(), rows.end(), [&](const auto& x, const auto& y) { return query.Before(x, y); });
     std::string text;
-    for (const ConnectionRow& row : rows) text += row.id == a.id ? 'a' : row.id == b.id ? 'b' : 'c';
+    for (const net::ConnectionFigures& row : rows) text += row.id == a.id ? 'a' : row.id == b.id ? 'b' : 'c';
     return text;
   };
   EXPECT_EQ(order("id"), "abc");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/admin/connection_row.h"
+#include "server/admin/connection_names.h"
 
 #include <algorithm>
 #include <charconv>
@@ -8,6 +8,8 @@
 
 namespace mooring::server::admin {
 namespace {
+
+constexpr std::string_view kDraining = "draining";
 
 // The digits up to `text`'s next '-' or its end, which go. None where they are no number up to `max`.
 std::optional<uint64_t> TakeNumber(std::string_view* text, uint64_t max) {
@@ -37,6 +39,20 @@ std::optional<net::ConnectionId> ConnectionIdOf(std::string_view text) {
   }
   if (!text.empty()) return std::nullopt;
   return net::ConnectionId{parts[0] << 54 | parts[1] << 32 | parts[2]};
+}
+
+std::string_view StateOf(const net::ConnectionFigures& figures) {
+  return figures.draining && figures.state == net::ConnectionState::kOpen ? kDraining : Name(figures.state);
+}
+
+std::vector<std::string_view> States() {
+  std::vector<std::string_view> states;
+  for (int i = 0; i < static_cast<int>(net::ConnectionState::kCount); ++i) {
+    const auto state = static_cast<net::ConnectionState>(i);
+    states.push_back(Name(state));
+    if (state == net::ConnectionState::kOpen) states.push_back(kDraining);
+  }
+  return states;
 }
 
 }  // namespace mooring::server::admin

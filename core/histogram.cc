@@ -39,9 +39,12 @@ uint64_t Histogram::Max() const { return max_.load(std::memory_order_relaxed); }
 double Histogram::Mean() const {
   const uint64_t count = Count();
   if (count == 0) return 0;
-  const double sum = std::ldexp(static_cast<double>(sum_high_.load(std::memory_order_relaxed)), 64) +
-                     static_cast<double>(sum_low_.load(std::memory_order_relaxed));
-  return sum / static_cast<double>(count);
+  return Sum() / static_cast<double>(count);
+}
+
+double Histogram::Sum() const {
+  return std::ldexp(static_cast<double>(sum_high_.load(std::memory_order_relaxed)), 64) +
+         static_cast<double>(sum_low_.load(std::memory_order_relaxed));
 }
 
 uint64_t Histogram::Percentile(double percentile) const {

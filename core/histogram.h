@@ -43,6 +43,7 @@ class Histogram {
   uint64_t Min() const;
   uint64_t Max() const;
   double Mean() const;
+  double Sum() const;
 
   // Calls f(highest, count) for each bucket that is not empty, from the lowest on; `highest` is the largest value in it.
   template <class F>

@@ -35,6 +35,7 @@ enum class Metric : uint8_t {
   // Listeners.
   kListenerOpen,
   kListenerConnectionsActive,
+  kListenerConnectionsInState,
   kListenerAccepts,
   kAcceptQueueDepth,
   kAcceptQueueLimit,
@@ -45,6 +46,7 @@ enum class Metric : uint8_t {
   kBytesReceived,
   kBytesSent,
   kMessages,
+  kSends,
   kQueuedBytes,
   kBlockBytes,
   kEngineEvents,
@@ -64,6 +66,7 @@ enum class Metric : uint8_t {
   kShardEvents,
   kTurnSeconds,
   kTurnSecondsMax,
+  kStalledTurns,
   // Kernel.
   kKernelEnters,
   kKernelCompletions,

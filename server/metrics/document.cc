@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints docs/METRICS.md.
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -28,14 +30,37 @@ Alert rules that use these names are in [alerts.yml](../tools/monitoring/alerts.
 
 void Print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
+// Lines of at most 118 columns, broken at spaces.
+std::string Wrapped(const std::string& text) {
+  constexpr size_t kColumns = 118;
+  std::string out;
+  size_t column = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t space = std::min(text.find(' ', begin), text.size());
+    const size_t word = space - begin;
+    if (column > 0 && column + 1 + word > kColumns) {
+      out += '\n';
+      column = 0;
+    } else if (column > 0) {
+      out += ' ';
+      ++column;
+    }
+    out.append(text, begin, word);
+    column += word;
+    begin = space + 1;
+  }
+  return out;
+}
+
 void PrintMetric(const MetricInfo& info) {
   std::string labels;
   for (const char c : info.labels) labels += c == ',' ? std::string("`, `") : std::string(1, c);
   if (!labels.empty()) labels = ", by `" + labels + "`";
   std::string only;
   if (!info.only.empty()) only = " *Only: " + std::string(info.only) + ".*";
-  Print("\n**`" + std::string(info.name) + "`** (" + std::string(Name(info.kind)) + labels + "): " + std::string(info.help) + only +
-        "\n<br>When it moves: " + std::string(info.when_moves) + "\n");
+  Print("\n" +
+        Wrapped("**`" + std::string(info.name) + "`** (" + std::string(Name(info.kind)) + labels + "): " + std::string(info.help) + only) +
+        "\n" + Wrapped("<br>When it moves: " + std::string(info.when_moves)) + "\n");
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <utility>
 
+#include "net/connection_state.h"
+#include "net/listener_counters.h"
 #include "server/metrics/accept_queues.h"
 #include "server/metrics/catalogue.h"
 #include "server/metrics/families.h"
@@ -40,12 +42,32 @@ void AddServer(const Control& control, Families* families) {
   if (ceiling != 0 && ceiling != UINT64_MAX) families->Add(Metric::kMemoryCeiling, Double(ceiling));
 }
 
+void AddListenerCounters(const std::vector<ShardView>& shards, const ServedListener& listener, Families* families) {
+  constexpr auto kStates = static_cast<size_t>(net::ConnectionState::kCount);
+  uint64_t live = 0, opened = 0, in_state[kStates] = {};
+  for (const ShardView& view : shards) {
+    const net::ListenerCounters* counters = view.engine->CountersOf(listener.id);
+    if (counters == nullptr) continue;
+    live += counters->live();
+    opened += counters->opened();
+    for (size_t i = 0; i < kStates; ++i) in_state[i] += counters->in(static_cast<net::ConnectionState>(i));
+  }
+  families->Sum(Metric::kListenerConnectionsActive, Double(live), {listener.name});
+  families->Sum(Metric::kListenerAccepts, Double(opened), {listener.name});
+  for (size_t i = 0; i < kStates; ++i) {
+    const char* state = net::Name(static_cast<net::ConnectionState>(i));
+    families->Sum(Metric::kListenerConnectionsInState, Double(in_state[i]), {listener.name, state});
+  }
+}
+
 // False when the kernel did not tell about accept queues.
 bool AddListeners(const Control& control, Families* families) {
   const std::vector<ServedListener> listeners = control.listeners();
   std::vector<net::Endpoint> open;
   for (const ServedListener& listener : listeners) {
-    families->Add(Metric::kListenerOpen, listener.open, {listener.name, listener.service});
+    // Two may have one name: one that was retired, and its successor.
+    families->Sum(Metric::kListenerOpen, listener.open, {listener.name, listener.service});
+    AddListenerCounters(control.shards(), listener, families);
     if (listener.open) open.push_back(listener.endpoint);
   }
   const AcceptQueues queues = ReadAcceptQueues(open);
@@ -54,10 +76,10 @@ bool AddListeners(const Control& control, Families* families) {
     if (!listener.open) continue;
     const std::optional<AcceptQueue>& queue = queues.of[next++];
     if (!queue.has_value()) continue;
-    families->Add(Metric::kAcceptQueueDepth, Double(queue->depth), {listener.name});
-    if (queue->limit.has_value()) families->Add(Metric::kAcceptQueueLimit, Double(*queue->limit), {listener.name});
+    families->Sum(Metric::kAcceptQueueDepth, Double(queue->depth), {listener.name});
+    if (queue->limit.has_value()) families->Sum(Metric::kAcceptQueueLimit, Double(*queue->limit), {listener.name});
     if (queue->overflows.has_value()) {
-      families->Add(Metric::kAcceptQueueOverflows, Double(*queue->overflows), {listener.name});
+      families->Sum(Metric::kAcceptQueueOverflows, Double(*queue->overflows), {listener.name});
     }
   }
   return !queues.refused;

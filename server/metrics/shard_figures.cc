@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "alloc/accounting.h"
+#include "core/histogram.h"
 #include "core/shard.h"
 #include "net/accept_failure.h"
 #include "net/close_cause.h"
@@ -32,6 +33,8 @@ constexpr struct {
     {EngineCount::kReleased, {Metric::kEngineEvents, "released"}},
     {EngineCount::kBytesReceived, {Metric::kBytesReceived}},
     {EngineCount::kBytesSent, {Metric::kBytesSent}},
+    {EngineCount::kMessages, {Metric::kMessages}},
+    {EngineCount::kSends, {Metric::kSends}},
     {EngineCount::kSendsBlocked, {Metric::kEngineEvents, "sends_blocked"}},
     {EngineCount::kPauses, {Metric::kEngineEvents, "pauses"}},
     {EngineCount::kAcceptErrors, {Metric::kEngineEvents, "accept_errors"}},
@@ -55,13 +58,13 @@ constexpr std::pair<ShardCount, std::string_view> kShardCounts[] = {
 
 // Counts of a transport that have a metric of their own. io_uring and epoll call alike things by their own names.
 constexpr std::pair<std::string_view, Metric> kTransportCounts[] = {
-    {"enters", Metric::kKernelEnters},
-    {"waits", Metric::kKernelEnters},
-    {"completions", Metric::kKernelCompletions},
-    {"events", Metric::kKernelCompletions},
-    {"cq_overflow", Metric::kCqOverflows},
+    {"ring_enters", Metric::kKernelEnters},
+    {"epoll_waits", Metric::kKernelEnters},
+    {"ring_completions", Metric::kKernelCompletions},
+    {"epoll_events", Metric::kKernelCompletions},
+    {"ring_cq_overflow", Metric::kCqOverflows},
     {"receive_starved", Metric::kReceiveStarved},
-    {"pool_empty", Metric::kReceivePoolEmpty},
+    {"group_pool_empty", Metric::kReceivePoolEmpty},
 };
 
 constexpr alloc::Purpose kOfConnections[] = {alloc::Purpose::kConnections, alloc::Purpose::kFrames,
@@ -128,6 +131,34 @@ void AddEachShard(const std::vector<ShardView>& shards, Families* families) {
     for (const ShardView& view : shards) sum += static_cast<double>(view.shard->counters().Read(count));
     families->Add(Metric::kShardEvents, sum, {name});
   }
+}
+
+// Of mooring_turn_seconds. A count is exact to 1/64 of its bound (core/histogram.h).
+constexpr double kTurnBounds[] = {10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3,
+                                  10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 5};
+
+void AddTurns(const std::vector<ShardView>& shards, Families* families) {
+  prometheus::ClientMetric::Histogram histogram;
+  for (const double bound : kTurnBounds) histogram.bucket.push_back({0, bound});
+  double longest_ns = 0, stalls = 0;
+  for (const ShardView& view : shards) {
+    const core::Histogram& turns = std::as_const(*view.shard).turns().durations();
+    size_t i = 0;
+    turns.ForEachBucket([&](uint64_t highest, uint64_t count) {
+      histogram.sample_count += count;
+      while (i < std::size(kTurnBounds) && static_cast<double>(highest) > kTurnBounds[i] * 1e9) ++i;
+      if (i < std::size(kTurnBounds)) histogram.bucket[i].cumulative_count += count;
+    });
+    histogram.sample_sum += turns.Sum() * 1e-9;
+    longest_ns = std::max(longest_ns, static_cast<double>(turns.Max()));
+    stalls += static_cast<double>(std::as_const(*view.shard).turns().stalls());
+  }
+  for (size_t i = 1; i < histogram.bucket.size(); ++i) {
+    histogram.bucket[i].cumulative_count += histogram.bucket[i - 1].cumulative_count;
+  }
+  families->Set(Metric::kTurnSeconds, std::move(histogram));
+  families->Add(Metric::kTurnSecondsMax, longest_ns * 1e-9);
+  families->Add(Metric::kStalledTurns, stalls);
 }
 
 void AddTransports(const std::vector<ShardView>& shards, Families* families) {
@@ -273,6 +304,7 @@ void AddShardFigures(const std::vector<ShardView>& shards, Families* families) {
   AddCauses(shards, &net::Engine::causes, Metric::kCloses, families, net::CloseCause(1));
   AddGauges(shards, families);
   AddEachShard(shards, families);
+  AddTurns(shards, families);
   AddTransports(shards, families);
   AddMemory(shards, families);
   AddHandlerFigures(shards, families);

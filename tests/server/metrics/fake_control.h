@@ -20,6 +20,7 @@ class FakeLog final : public Log {
   void Say(Level, std::string_view, std::initializer_list<Field>) override { ++said; }
   absl::Status Reopen() override { return absl::OkStatus(); }
   absl::Status Change(const LogSettings&) override { return absl::OkStatus(); }
+  bool Settle(int64_t) override { return true; }
   uint64_t written() const override { return said; }
   uint64_t dropped() const override { return lost; }
 

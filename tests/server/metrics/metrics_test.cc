@@ -10,6 +10,7 @@
 
 #include "net/connection.h"
 #include "server/echo.h"
+#include "server/http/access_log.h"
 #include "server/http/client.h"
 #include "server/http/http_service.h"
 #include "server/metrics/catalogue.h"
@@ -27,7 +28,8 @@ class MetricsOfTheSimulation : public testing::TestWithParam<uint64_t> {
 INSTANTIATE_TEST_SUITE_P(Seeds, MetricsOfTheSimulation, testing::Range<uint64_t>(1, 5));
 
 TEST_P(MetricsOfTheSimulation, ConnectionsAndBytesAreWhatPeersDid) {
-  SimFigures sim(seed(), {.shards = 2});
+  const auto transport = GetParam() % 2 == 0 ? net::TransportKind::kEpoll : net::TransportKind::kUring;
+  SimFigures sim(seed(), {.shards = 2, .transport = transport});
   const std::string at = sim.Listen("echo", net::Callbacks<Echo>());
   const Figures before = sim.Now();
   EXPECT_EQ(before("mooring_connections_active"), 0);
@@ -45,11 +47,20 @@ TEST_P(MetricsOfTheSimulation, ConnectionsAndBytesAreWhatPeersDid) {
   EXPECT_EQ(open("mooring_accepts_total"), 5);
   EXPECT_EQ(open("mooring_bytes_received_total"), 50);
   EXPECT_EQ(open("mooring_bytes_sent_total"), 50);
+  EXPECT_GE(open("mooring_messages_total"), 5);
+  EXPECT_GE(open("mooring_sends_total"), 5);
+  EXPECT_EQ(open("mooring_listener_connections_active", {"echo"}), 5);
+  EXPECT_EQ(open("mooring_listener_connections_in_state", {"echo", "open"}), 5);
+  EXPECT_EQ(open.Sum("mooring_listener_connections_in_state"), 5);
   EXPECT_EQ(open.Sum("mooring_shard_connections_active"), 5);
   EXPECT_EQ(open.Sum("mooring_shard_accepts_total"), 5);
   EXPECT_GT(open.Sum("mooring_shard_turns_total"), 0);
   EXPECT_GT(open("mooring_kernel_enters_total"), 0);
   EXPECT_GT(open("mooring_kernel_completions_total"), 0);
+  EXPECT_EQ(open("mooring_receive_starved_total"), 0);
+  EXPECT_EQ(open.Has("mooring_cq_overflows_total"), transport == net::TransportKind::kUring);
+  EXPECT_GT(open("mooring_transport_events_total", {"receives"}), 0);
+  EXPECT_EQ(open("mooring_stalled_turns_total"), 0);
   EXPECT_GT(open("mooring_memory_bytes", {"connections"}), 0);
   EXPECT_GT(open("mooring_user_bytes_per_connection", {"accounting"}), 100);
   EXPECT_EQ(open.Sum("mooring_closes_total"), 0);
@@ -61,6 +72,8 @@ TEST_P(MetricsOfTheSimulation, ConnectionsAndBytesAreWhatPeersDid) {
   const Figures after = sim.Now();
   EXPECT_EQ(after("mooring_connections_active"), 2);
   EXPECT_EQ(after("mooring_connections_peak"), 5);
+  EXPECT_EQ(after("mooring_listener_connections_active", {"echo"}), 2);
+  EXPECT_EQ(after("mooring_listener_accepts_total", {"echo"}), 5);
   EXPECT_EQ(after("mooring_closes_total", {"peer_closed"}), 2);
   EXPECT_EQ(after("mooring_closes_total", {"peer_reset"}), 1);
   EXPECT_EQ(after.Sum("mooring_closes_total"), 3);
@@ -149,10 +162,8 @@ TEST_P(MetricsOfTheSimulation, BytesForAPeerThatDoesNotReadAreQueued) {
   const std::string at = sim.Listen("echo", net::Callbacks<Echo>());
   auto* peer = sim.server.ConnectNow(at);
   peer->Stall();
-  uint64_t sent = 0;
   for (int i = 0; i < 200; ++i) {
     peer->Send(std::string(10'000, 'x'));
-    sent += 10'000;
     sim.server.world.RunUntilIdle();
   }
   const Figures full = sim.Now();
@@ -196,6 +207,7 @@ TEST_P(MetricsOfTheSimulation, HttpIsShownByListener) {
 class CountingLog final : public http::AccessLog {
  public:
   void Note(const http::AccessRecord&) override { ++noted; }
+  absl::Status Reopen() override { return absl::OkStatus(); }
   uint64_t written() const override { return noted; }
   uint64_t dropped() const override { return 2; }
   uint64_t noted = 0;

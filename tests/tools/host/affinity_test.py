@@ -110,10 +110,20 @@ class Affinity(unittest.TestCase):
 
     def test_a_virtio_card_has_its_interrupts_at_its_parent(self):
         machine = self.machine(4, 2, 2, ["virtio1-config", "virtio1-input.0", "virtio1-output.0", "virtio1-input.1",
-                                         "virtio1-output.1", "virtio2-req.0"], 5)
+                                         "virtio1-output.1", "virtio10-input.0"], 5)
         machine.affinity("--cpus=2,3")
         self.assertEqual([machine.irq(31 + i) for i in range(4)], ["2", "2", "3", "3"])
-        self.assertEqual([machine.irq(30), machine.irq(35)], ["0,1", "0,1"])
+        self.assertEqual([machine.irq(30), machine.irq(35)], ["0,1", "0,1"], "its configuration, and another card")
+
+    def test_a_card_with_one_queue_has_other_interrupts_too(self):
+        machine = self.machine(4, 1, 1, ["eth0", "eth0-misc"], 2)
+        machine.affinity("--cpus=2,3")
+        self.assertEqual([machine.irq(30), machine.irq(31)], ["2", "0,1"])
+
+    def test_a_mask_that_is_written_otherwise_is_left_alone(self):
+        machine = self.machine(40, 1, 1, ["eth0"], 1, everything="ff,ffffffff")
+        machine.write("sys/class/net/eth0/queues/rx-0/rps_cpus", "00,0000000c\n")
+        self.assertNotIn("rps_cpus", machine.affinity("--cpus=2,3"))
 
     def test_names_of_other_cards(self):
         machine = self.machine(4, 2, 2, ["mlx5_async0@pci:0000:03:00.0", "mlx5_comp0@pci:0000:03:00.0",

@@ -72,6 +72,7 @@ class ServiceValues {
 struct Configured {
   net::ServiceOptions options = {};
   std::function<std::unique_ptr<net::Handler>()> make = {};  // once for each shard, on it
+  std::function<void()> reopen = {};  // opens its files anew (SIGUSR1); on the control shard
 };
 
 // What a service may know beside its own settings.

@@ -1,293 +1,350 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/runtime.h"
 
-#include <poll.h>
 #include <signal.h>
-#include <sys/signalfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <exception>
+#include <ctime>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/str_format.h"
 #include "alloc/heap.h"
+#include "core/cgroup.h"
 #include "core/limits.h"
 #include "core/topology.h"
+#include "server/start_report.h"
 
 namespace mooring::server {
 namespace {
 
-// SECURITY.md: where a wait on a peer has no deadline, start-up says so. Empty when there is nothing to say.
-std::string DeadlinesOff(const Service& service) {
-  std::string text;
-  if (service.options.idle_timeout_s == 0 && !service.options.own_deadlines) {
-    absl::StrAppend(&text, "note: ", service.name, " has no idle deadline: a silent peer keeps its connection\n");
-  }
-  if (service.options.write_stall_s == 0) {
-    absl::StrAppend(&text, "note: ", service.name,
-                    " has no write-stall deadline: a peer that never reads keeps its connection\n");
-  }
-  return text;
-}
-
 // For what a killed predecessor's rings still hold (net/claim.h). nginx, too, tries for about so long.
 constexpr uint32_t kClaimPatienceMs = 2000;
+constexpr int64_t kMemoryLookMs = 100;  // where memory is near its ceiling
 
-// Runs what the program has given us; empty, or what it threw.
-template <class F>
-std::string WhatItThrows(F&& f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "an exception";
-  }
-  return "";
-}
-
-sigset_t Signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  return set;
-}
-
-// HOST:PORT by which this machine itself reaches what listens there.
-std::string Reachable(const net::Endpoint& endpoint) {
-  const std::string full = endpoint.ToString();
-  const std::string host = full.substr(0, full.rfind(':'));
-  return absl::StrCat(host == "0.0.0.0" ? "127.0.0.1" : host == "[::]" ? "[::1]" : host, ":", endpoint.address().port());
-}
-
-// A command for a shell that says hello at `endpoint`.
-std::string TryIt(const std::string& hello, const net::Endpoint& endpoint) {
-  if (hello == kTryUrl) {
-    if (endpoint.is_unix()) {
-      return absl::StrCat("curl --unix-socket '", absl::StrReplaceAll(endpoint.path(), {{"'", "'\\''"}}), "' http://localhost/");
-    }
-    return absl::StrCat("curl http://", Reachable(endpoint), "/");
-  }
-  const std::string pipe = absl::StrCat(hello, " | nc -q 1 ");
-  if (endpoint.is_unix()) {
-    return absl::StrCat(pipe, "-U '", absl::StrReplaceAll(endpoint.path(), {{"'", "'\\''"}}), "'");
-  }
-  const std::string reachable = Reachable(endpoint);
-  const size_t colon = reachable.rfind(':');
-  std::string host = reachable.substr(0, colon);
-  if (host.front() == '[') host = host.substr(1, host.size() - 2);
-  return absl::StrCat(pipe, host, " ", reachable.substr(colon + 1));
+uint64_t MemoryCeiling(const RuntimeSettings& settings) {
+  if (settings.memory_ceiling_bytes != 0) return settings.memory_ceiling_bytes;
+  const uint64_t limit = core::MemoryLimit();
+  return limit == 0 ? UINT64_MAX : limit / 100 * settings.memory_ceiling_percent;
 }
 
 }  // namespace
 
-void BlockSignals() {
-  const sigset_t set = Signals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-}
+Runtime::Runtime(const Program& program, Options options)
+    : program_(program),
+      options_(std::move(options)),
+      settings_(options_.settings),
+      memory_(MemoryCeiling(settings_.runtime)) {}
 
-Runtime::Runtime(const Program& program, const Options& options, core::Kernel* kernel, net::TransportChoice transport,
-                 core::Clock* clock)
-    : program_(program), options_(options), kernel_(kernel), choice_(std::move(transport)), clock_(clock) {}
+Runtime::~Runtime() { StopAll(); }
 
-Runtime::~Runtime() {
-  StopAll();
-  if (signal_fd_ >= 0) close(signal_fd_);
-}
+// Start.
 
 absl::Status Runtime::Start() {
+  started_wall_s_ = time(nullptr);
   absl::StatusOr<core::DescriptorLimit> limit = core::RaiseDescriptorLimit();
   if (!limit.ok()) return limit.status();
   absl::StatusOr<std::vector<int>> allowed = core::AllowedCpus();
   if (!allowed.ok()) return allowed.status();
   absl::StatusOr<core::Placement> placement =
-      core::Place({.cpus = options_.cpus, .shards = options_.shards}, *allowed);
+      core::Place({.cpus = settings_.runtime.cpus, .shards = settings_.runtime.shards}, *allowed);
   if (!placement.ok()) return placement.status();
   placement_ = *std::move(placement);
-  const net::TransportKind kind = choice_.provider->kind();
-  plan_ = core::MakePlan({.shards = static_cast<int>(placement_.cpu_of_shard.size()),
+  notes_ = placement_.notes;
+  const size_t shards = placement_.cpu_of_shard.size();
+  if (const std::optional<double> quota = core::CgroupCpuQuota(); quota.has_value() && static_cast<double>(shards) > *quota) {
+    notes_.push_back(absl::StrFormat("%u shards, but the cgroup's CPU quota is %g CPUs: they will be stopped in mid-turn; "
+                                     "--shards=%d fits it",
+                                     shards, *quota, std::max(1, static_cast<int>(*quota))));
+  }
+
+  const net::TransportKind kind = options_.transport.provider->kind();
+  plan_ = core::MakePlan({.shards = static_cast<int>(shards),
                           .descriptors_soft = limit->soft,
-                          .max_connections = options_.max_connections,
+                          .max_connections = settings_.runtime.max_connections,
                           .descriptor_taker = net::TakesDescriptors(kind) ? std::string(net::Name(kind)) : "",
-                          .listeners = static_cast<int>(options_.listen.size())});
+                          .listeners = static_cast<int>(settings_.listeners.size())});
   core::GrowDescriptorTable(plan_.descriptors);
-  if (plan_.credit != 0) credit_ = std::make_unique<net::Credit>(static_cast<int64_t>(plan_.credit));
+  SetCredit(plan_.credit);
+  addresses_.SetMax(settings_.runtime.max_connections_per_address);
+  rate_.SetRate(settings_.runtime.accept_rate);
+  for (size_t i = 0; i < settings_.listeners.size(); ++i) {
+    served_.push_back(MakeServed(settings_.listeners[i], std::move(options_.services[i])));
+  }
 
   absl::Status status = StartShards();
   if (status.ok()) status = StartControl();
-  if (status.ok()) status = ClaimEndpoints();
+  if (status.ok()) status = ClaimAll();
+  if (status.ok()) status = StartAdmin();
+  if (status.ok() && !options_.inherited.left().empty()) {
+    const systemd::InheritedSocket& nobodys = options_.inherited.left()[0];
+    status = absl::InvalidArgumentError(absl::StrCat("the service manager's socket '", nobodys.name, "' on ", nobodys.endpoint.ToString(),
+                                                     " is no listener's; FileDescriptorName= is a listener's name, or the address is"));
+  }
+  if (status.ok()) BeginServing();
   if (!status.ok()) StopAll();
   return status;
 }
 
-void Runtime::MakeShard(uint32_t id, int cpu) {
-  DataShard& data = shards_[id];
-  data.shard = std::make_unique<core::Shard>(core::Shard::Options{.id = id, .clock = clock_});
-  // A slot of the slab may outlive its direct slot by a turn, so there are some more of them.
-  data.engine = std::make_unique<net::Engine>(
-      data.shard.get(), net::Engine::Options{.connections_max = plan_.slots_per_shard + 1024,
-                                             .shards = static_cast<uint32_t>(shards_.size()),
-                                             .credit = credit_.get()});
-  core::ShardThread::Options thread = {.cpu = cpu, .name = absl::StrCat("shard-", id)};
-  thread.set_up = [this, &data] { return SetUp(data); };
-  thread.tear_down = [this, &data] { TearDown(data); };
-  data.thread = std::make_unique<core::ShardThread>(data.shard.get(), std::move(thread));
+Runtime::Served Runtime::MakeServed(const ListenerSettings& listener, Configured service) {
+  Served served;
+  served.number = TakeNumber();
+  served.handler = next_handler_++;
+  served.settings = listener;
+  served.service = std::move(service);
+  if (settings_.runtime.track_peers) served.service.options.track_peers = true;
+  bounds_.emplace_back();
+  served.bounds = &bounds_.back();
+  SetLimits(*served.bounds, listener.limits);
+  return served;
 }
 
-absl::Status Runtime::SetUp(DataShard& data) {
-  net::TransportOptions options;
-  options.connections_max = plan_.slots_per_shard;
-  options.shards = static_cast<uint32_t>(shards_.size());
-  absl::StatusOr<std::unique_ptr<net::Transport>> transport =
-      choice_.provider->Open(data.shard.get(), data.engine->events(), options);
-  if (!transport.ok()) return transport.status();
-  data.transport = *std::move(transport);
-  if (data.shard->id() == 0) transport_ = data.transport->Describe();
-  data.shard->SetPort(data.transport.get());
-  data.engine->SetTransport(data.transport.get());
-  const std::string threw = WhatItThrows([&] {
-    for (const auto& make : program_.per_shard) make(data.shard->locals());
-    for (const ListenOption& listen : options_.listen) {
-      data.handlers.push_back(listen.service->make());
-      data.engine->AddListener(listen.name, data.handlers.back().get(), listen.service->options);
-    }
-  });
-  return threw.empty() ? absl::OkStatus() : absl::InternalError(absl::StrCat("setting up a shard: ", threw));
+net::ListenerBounds Runtime::BoundsOf(const Served& served) {
+  return {.credit = &served.bounds->credit, .addresses = &served.bounds->addresses, .rate = &served.bounds->rate};
 }
 
-void Runtime::BeginServing(DataShard& data, const std::vector<Handed>& handed) {
-  const std::string threw = WhatItThrows([&] {
-    for (const auto& start : program_.on_start) start();
-  });
-  data.started = threw.empty();
-  if (!data.started) data.shard->PostAlways(control_.get(), [this, threw] { OnStartFailed(threw); });
-  for (size_t id = 0; id < handed.size(); ++id) {
-    const auto& [fd, backlog, shared] = handed[id];
-    if (data.started) {
-      data.engine->Listen(static_cast<net::ListenerId>(id), fd, backlog, shared);
-    } else {
-      close(fd);
-    }
-  }
+// REQUIRES: not all are in use, which Start and PlanReload look at.
+net::ListenerId Runtime::TakeNumber() {
+  net::ListenerId number = 0;
+  while (numbers_.count(number) != 0) ++number;
+  numbers_.insert(number);
+  return number;
 }
 
-void Runtime::TearDown(DataShard& data) {
-  if (data.started) {
-    const std::string threw = WhatItThrows([&] {
-      for (const auto& stop : program_.on_stop) stop();
-    });
-    if (!threw.empty()) std::fprintf(stderr, "%s: stopping a shard: %s\n", program_.name.c_str(), threw.c_str());
-  }
-  data.shard->locals().Clear();
-  data.transport.reset();
+// Of the process. 0: none.
+void Runtime::SetCredit(uint64_t connections_max) {
+  credit_.Give(LimitOf(connections_max) - credit_max_);
+  credit_max_ = LimitOf(connections_max);
 }
 
-void Runtime::OnStartFailed(const std::string& why) {
-  if (draining_) return;
-  std::fprintf(stderr, "%s: starting a shard: %s\n", program_.name.c_str(), why.c_str());
-  exit_code_ = kExitFailedStart;
-  Drain();
+// What is in use stays so: a lower bound lets nobody in until enough have gone.
+void Runtime::SetLimits(Bounds& bounds, const net::ListenerLimits& limits) {
+  bounds.credit.Give(LimitOf(limits.connections_max) - LimitOf(bounds.limits.connections_max));
+  bounds.addresses.SetMax(limits.per_address_max);
+  bounds.rate.SetRate(limits.accepts_per_s);
+  bounds.limits = limits;
 }
 
 absl::Status Runtime::StartShards() {
-  shards_.resize(placement_.cpu_of_shard.size());
-  shards_unserved_ = shards_left_ = shards_.size();
-  for (uint32_t id = 0; id < shards_.size(); ++id) MakeShard(id, placement_.cpu_of_shard[id]);
+  const size_t count = placement_.cpu_of_shard.size();
+  shards_unserved_ = shards_left_ = count;
+  parts_left_.assign(count, 2);
+  // Receive and send blocks: at most a quarter of the ceiling.
+  const uint64_t block_bytes = memory_.ceiling_bytes() == UINT64_MAX ? UINT64_MAX : memory_.ceiling_bytes() / 4 / count;
+  for (uint32_t id = 0; id < count; ++id) {
+    DataShard::Options options;
+    options.program = &program_;
+    options.id = id;
+    options.cpu = placement_.cpu_of_shard[id];
+    options.clock = options_.clock;
+    options.provider = options_.transport.provider.get();
+    options.transport.connections_max = plan_.slots_per_shard;
+    options.transport.shards = static_cast<uint32_t>(count);
+    // A slot of the slab may outlive its direct slot by a turn, so there are some more of them.
+    options.engine.connections_max = plan_.slots_per_shard + 1024;
+    options.engine.shards = static_cast<uint32_t>(count);
+    options.engine.credit = &credit_;
+    options.engine.addresses = &addresses_;
+    options.engine.rate = &rate_;
+    options.engine.block_bytes_max = block_bytes;
+    shards_.push_back(std::make_unique<DataShard>(options));
+  }
   std::vector<core::Shard*> all;
-  for (DataShard& data : shards_) all.push_back(data.shard.get());
+  std::vector<net::Engine*> engines;
+  for (auto& data : shards_) {
+    all.push_back(&data->shard());
+    engines.push_back(&data->engine());
+  }
   directory_ = std::make_unique<core::Shards>(std::move(all));
   blocking_ = std::make_unique<core::BlockingPool>(core::BlockingPool::Options{});
-  for (DataShard& data : shards_) data.shard->SetJobRunner(blocking_.get());
-  std::vector<net::Engine*> engines;
-  for (DataShard& data : shards_) engines.push_back(data.engine.get());
-  for (DataShard& data : shards_) data.engine->SetPeers(engines);
-  for (DataShard& data : shards_) {
-    if (absl::Status status = data.thread->Start(); !status.ok()) return status;
+  for (auto& data : shards_) {
+    data->shard().SetJobRunner(blocking_.get());
+    data->engine().SetPeers(engines);
   }
-  for (DataShard& data : shards_) data.thread->Go();
+  for (auto& data : shards_) {
+    DataShard::Makers makers;
+    for (const Served& served : served_) makers.emplace_back(served.handler, served.service.make);
+    if (absl::Status status = data->StartThread(std::move(makers)); !status.ok()) return status;
+  }
+  for (auto& data : shards_) {
+    ShardView view = {.shard = &data->shard(), .engine = &data->engine(), .transport = data->transport(), .cpu = data->cpu(), .handlers = {}};
+    for (const Served& served : served_) view.handlers.push_back({served.settings.name, data->At(served.handler)});
+    views_.push_back(std::move(view));
+  }
+  for (auto& data : shards_) data->thread().Go();
   return absl::OkStatus();
 }
 
 absl::Status Runtime::StartControl() {
   control_ = std::make_unique<core::Shard>(
-      core::Shard::Options{.id = static_cast<uint32_t>(shards_.size()), .clock = clock_, .mailbox_capacity = 4096});
+      core::Shard::Options{.id = static_cast<uint32_t>(shards_.size()), .clock = options_.clock, .mailbox_capacity = 4096});
   control_->SetShards(directory_.get());
   control_->SetJobRunner(blocking_.get());
-  control_engine_ = std::make_unique<net::Engine>(control_.get(), net::Engine::Options{.connections_max = 64});
+  control_engine_ =
+      std::make_unique<net::Engine>(control_.get(), net::Engine::Options{.connections_max = admin::Admin::kConnectionsMax});
   core::Shard::Enter enter(control_.get());
   net::TransportOptions options;
-  options.connections_max = 64;
+  options.connections_max = admin::Admin::kConnectionsMax;
   options.sq_entries = 64;
   options.cq_entries = 256;
   absl::StatusOr<std::unique_ptr<net::Transport>> transport =
-      choice_.provider->Open(control_.get(), control_engine_->events(), options);
+      options_.transport.provider->Open(control_.get(), control_engine_->events(), options);
   if (!transport.ok()) return transport.status();
   control_transport_ = *std::move(transport);
   control_->SetPort(control_transport_.get());
   control_engine_->SetTransport(control_transport_.get());
 
-  const sigset_t set = Signals();
-  signal_fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-  if (signal_fd_ < 0) return absl::InternalError(absl::StrCat("signalfd failed: ", strerror(errno)));
-  if (const int result = control_transport_->Watch(signal_fd_, POLLIN, this); result < 0) {
-    return absl::InternalError(absl::StrCat("cannot watch for signals: ", strerror(-result)));
-  }
-  return absl::OkStatus();
+  alive_.argument = this;
+  alive_.call = [](void* self) { static_cast<Runtime*>(self)->SayAlive(); };
+  second_.argument = this;
+  second_.call = [](void* self) { static_cast<Runtime*>(self)->OnSecond(); };
+  memory_timer_.argument = this;
+  memory_timer_.call = [](void* self) { static_cast<Runtime*>(self)->LookAtMemory(); };
+  deadline_.argument = this;
+  watch_ = std::make_unique<watch::Watch>(static_cast<Control*>(this));
+  return signals_.Watch(control_transport_.get(), [this](int signal) { OnSignal(signal); });
 }
 
-absl::Status Runtime::ClaimEndpoints() {
+absl::StatusOr<std::unique_ptr<net::Claim>> Runtime::ClaimFor(const ListenerSettings& listener,
+                                                              const net::ServiceOptions& options) {
   const int somaxconn = net::ReadSomaxconn();
-  const int listeners = static_cast<int>(options_.listen.size());
   net::ClaimOptions claim_options;
   claim_options.shards = static_cast<int>(shards_.size());
-  claim_options.backlog = net::Backlog(plan_.slots_per_shard, listeners, somaxconn);
+  claim_options.backlog = net::Backlog(plan_.slots_per_shard, static_cast<int>(settings_.listeners.size()), somaxconn);
   claim_options.somaxconn = somaxconn;
   claim_options.patience_ms = kClaimPatienceMs;
-  std::vector<net::Claim> claims;
-  for (const ListenOption& listen : options_.listen) {
-    claim_options.user_timeout_ms = listen.service->options.write_stall_s * 1000;
-    absl::StatusOr<net::Claim> claim = net::Claim::Take(kernel_, listen.endpoint, claim_options);
+  claim_options.user_timeout_ms = options.write_stall_s * 1000;
+  const auto inherited = options_.inherited.Take(listener.name, listener.endpoint);
+  absl::StatusOr<net::Claim> claim =
+      inherited.has_value() ? net::Claim::Inherit(options_.kernel, inherited->fd, inherited->endpoint, claim_options)
+                            : net::Claim::Take(options_.kernel, listener.endpoint, claim_options);
+  if (!claim.ok()) return claim.status();
+  return std::make_unique<net::Claim>(*std::move(claim));
+}
+
+absl::Status Runtime::ClaimAll() {
+  for (Served& served : served_) {
+    absl::StatusOr<std::unique_ptr<net::Claim>> claim = ClaimFor(served.settings, served.service.options);
     if (!claim.ok()) return claim.status();
-    claims.push_back(*std::move(claim));
-  }
-  claims_ = std::move(claims);  // all are ours: hand them out
-  core::Shard::Enter enter(control_.get());
-  for (DataShard& data : shards_) {
-    std::vector<Handed> handed;
-    for (net::Claim& claim : claims_) {
-      handed.push_back({claim.Release(static_cast<int>(data.shard->id())), claim.backlog(), claim.shared()});
-    }
-    control_->PostAlways(data.shard.get(), [this, &data, handed] { BeginServing(data, handed); });
+    served.claim = *std::move(claim);
   }
   return absl::OkStatus();
 }
 
-std::string Runtime::Plan() const {
-  std::string text = absl::StrCat("transport: ", transport_, "\nheap: ", alloc::HeapName(), "\n", plan_.ToString());
+absl::Status Runtime::StartAdmin() {
+  using admin::Admin;
+  core::Shard::Enter enter(control_.get());
+  metrics_ = std::make_unique<metrics::Metrics>(static_cast<Control*>(this));
+  admin_ = std::make_unique<Admin>(static_cast<Control*>(this), Admin::Figures{.metrics = [this] { return metrics_->Text(); },
+                                                        .stats = [this] { return metrics_->StatsJson(); }});
+  const AdminSettings& settings = settings_.admin;
+  absl::Status status;
+  if (settings.listen.has_value()) {
+    status = ServeAdmin("admin", Admin::Part::kAll, *settings.listen);
+    // A port that nobody has asked for is no reason not to start.
+    if (absl::IsAlreadyExists(status) && settings.listen_is_default) {
+      notes_.push_back(absl::StrCat("there is no admin interface: ", std::string(status.message()),
+                                    "; --admin-listen=HOST:PORT gives it another address, off says that none is wanted"));
+      status = absl::OkStatus();
+    }
+  }
+  if (status.ok() && settings.metrics_listen.has_value()) {
+    status = ServeAdmin("metrics", Admin::Part::kReadOnly, *settings.metrics_listen);
+  }
+  return status;
+}
+
+absl::Status Runtime::ServeAdmin(const char* name, admin::Admin::Part part, const net::Endpoint& endpoint) {
+  const auto inherited = options_.inherited.Take(name, endpoint);
+  const net::ClaimOptions options = {
+      .shards = 1, .backlog = static_cast<int>(admin::Admin::kConnectionsMax), .patience_ms = kClaimPatienceMs};
+  absl::StatusOr<net::Claim> claim =
+      inherited.has_value() ? net::Claim::Inherit(options_.kernel, inherited->fd, inherited->endpoint, options)
+                            : net::Claim::Take(options_.kernel, endpoint, options);
+  if (!claim.ok()) return absl::Status(claim.status().code(), absl::StrCat(name, ": ", std::string(claim.status().message())));
+  admin_handlers_.push_back(admin_->MakeHandler(part, claim->endpoint()));
+  const net::ListenerId id = control_engine_->AddListener(name, admin_handlers_.back().get(), admin_->options());
+  control_engine_->Listen(id, claim->Release(0), claim->backlog(), claim->shared());
+  said_.push_back(absl::StrCat(name, ": ", UrlOf(claim->endpoint())));
+  if (std::string warning = admin::Admin::Warning(part, claim->endpoint()); !warning.empty()) notes_.push_back(std::move(warning));
+  admin_claims_.push_back(*std::move(claim));
+  return absl::OkStatus();
+}
+
+void Runtime::BeginServing() {
+  core::Shard::Enter enter(control_.get());
+  struct Part {
+    const Served* served;
+    std::vector<DataShard::Socket> sockets;  // by shard
+  };
+  std::vector<Part> parts;
+  for (const Served& served : served_) {
+    Part part = {.served = &served, .sockets = {}};
+    for (size_t shard = 0; shard < shards_.size(); ++shard) {
+      part.sockets.push_back({served.claim->Release(static_cast<int>(shard)), served.claim->backlog(), served.claim->shared()});
+    }
+    parts.push_back(std::move(part));
+  }
+  // served_ is not touched before all have answered: reloads wait.
+  reloading_ = true;
+  OnEach(
+      [this, parts = std::move(parts)](DataShard& data) {
+        const std::string threw = data.Begin();
+        if (!threw.empty()) data.shard().PostAlways(control_.get(), [this, threw] { OnStartFailed(threw); });
+        for (const Part& part : parts) {
+          const DataShard::Socket& socket = part.sockets[data.shard().id()];
+          if (threw.empty()) {
+            data.Serve(part.served->number, part.served->settings.name, part.served->handler, part.served->service.options,
+                       BoundsOf(*part.served), socket);
+          } else {
+            close(socket.fd);
+          }
+        }
+      },
+      [this] {
+        reloading_ = false;
+        if (state_ != ServerState::kServing) return;
+        options_.notify.Ready("serving").IgnoreError();
+        ReloadDone();
+      });
+  control_->wheel().Arm(&second_, core::TimerKind::kFunction, control_->now_ms() + 1000);
+  SayAlive();
+}
+
+void Runtime::OnStartFailed(const std::string& why) {
+  if (exit_code_ == kExitFailedStart) return;
+  std::fprintf(stderr, "%s: starting a shard: %s\n", program_.name.c_str(), why.c_str());
+  exit_code_ = kExitFailedStart;
+  BeginDrain();
+}
+
+std::string Runtime::Report() const {
+  std::string text = absl::StrCat("transport: ", views_[0].transport->Describe(), "\nheap: ", alloc::HeapName(), "\n", plan_.ToString());
   if (text.back() != '\n') text += '\n';
-  if (!choice_.note.empty()) absl::StrAppend(&text, "note: ", choice_.note, "\n");
-  for (const std::string& note : placement_.notes) absl::StrAppend(&text, "note: ", note, "\n");
-  for (size_t i = 0; i < claims_.size(); ++i) {
-    absl::StrAppend(&text, "listening: ", options_.listen[i].name, " on ", claims_[i].endpoint().ToString(), "\n");
+  if (!settings_.file.empty()) absl::StrAppend(&text, "settings: ", settings_.file, "\n");
+  if (!options_.transport.note.empty()) absl::StrAppend(&text, "note: ", options_.transport.note, "\n");
+  for (const std::string& note : notes_) absl::StrAppend(&text, "note: ", note, "\n");
+  for (const Served& served : served_) {
+    absl::StrAppend(&text, "listening: ", served.settings.name, " on ", served.claim->endpoint().ToString(), "\n");
   }
-  for (size_t i = 0; i < claims_.size(); ++i) {
-    const std::string& hello = options_.listen[i].service->try_it;
-    if (!hello.empty()) absl::StrAppend(&text, "try: ", TryIt(hello, claims_[i].endpoint()), "\n");
+  for (const std::string& line : said_) absl::StrAppend(&text, line, "\n");
+  for (const Served& served : served_) {
+    const std::string& hello = served.settings.service->try_it;
+    if (!hello.empty()) absl::StrAppend(&text, "try: ", TryIt(hello, served.claim->endpoint()), "\n");
   }
-  std::set<const Service*> said;
-  for (const ListenOption& listen : options_.listen) {
-    if (said.insert(listen.service).second) absl::StrAppend(&text, DeadlinesOff(*listen.service));
+  std::set<std::string> said;
+  for (const Served& served : served_) {
+    const std::string off = DeadlinesOff(served.settings.service->name, served.service.options);
+    if (said.insert(off).second) text += off;
   }
   return text;
 }
+
+// Running.
 
 int Runtime::Run() {
   control_->Run();
@@ -295,102 +352,97 @@ int Runtime::Run() {
   return exit_code_;
 }
 
-void Runtime::OnReady(uint32_t) {
-  signalfd_siginfo info;
-  while (read(signal_fd_, &info, sizeof(info)) == sizeof(info)) {
-    if (!draining_) {
-      std::fprintf(stderr, "%s: %s: draining, at most %u s; a second signal ends at once\n",
-                   program_.name.c_str(), info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", options_.drain_deadline_s);
-      Drain();
-    } else {
-      std::fprintf(stderr, "%s: second signal: ending at once\n", program_.name.c_str());
-      _exit(kExitSecondSignal);
-    }
-  }
-}
-
-void Runtime::Drain() {
-  draining_ = true;
-  for (net::Claim& claim : claims_) claim.Withdraw();
-  for (DataShard& data : shards_) {
-    control_->PostAlways(data.shard.get(), [this, &data] {
-      data.engine->BeginDrain([this, &data] { OnPartDrained(data); },
-                              [this, &data] {
-                                data.shard->PostAlways(control_.get(), [this] { OnShardServed(); });
-                              });
-    });
-  }
-  deadline_.argument = this;
-  deadline_.call = [](void* self) { static_cast<Runtime*>(self)->Cut(); };
-  control_->wheel().Arm(&deadline_, core::TimerKind::kFunction,
-                        control_->now_ms() + int64_t{options_.drain_deadline_s} * 1000);
-}
-
-void Runtime::OnShardServed() {
-  if (--shards_unserved_ > 0) return;
-  for (DataShard& data : shards_) {
-    control_->PostAlways(data.shard.get(), [this, &data] {
-      data.after_background = [this, &data] { OnPartDrained(data); };
-      data.shard->background().Cancel();
-      data.shard->background().OnEmpty([](void* self) { static_cast<DataShard*>(self)->after_background(); }, &data);
-    });
-  }
-}
-
-void Runtime::OnPartDrained(DataShard& data) {
-  if (--data.drains_left > 0) return;
-  data.shard->PostAlways(control_.get(), [this] { OnShardDrained(); });
-}
-
-void Runtime::OnShardDrained() {
-  if (--shards_left_ > 0) return;
-  control_->wheel().Cancel(&deadline_);
-  if (exit_code_ == kExitCut) {
-    std::fprintf(stderr, "%s: drained; the deadline cut %llu connections\n", program_.name.c_str(),
-                 static_cast<unsigned long long>(cut_));
-  } else {
-    std::fprintf(stderr, "%s: drained\n", program_.name.c_str());
-  }
-  control_->Stop();
-}
-
-void Runtime::Cut() {
-  exit_code_ = kExitCut;
-  for (DataShard& data : shards_) {
-    net::Engine* engine = data.engine.get();
-    core::Shard* shard = data.shard.get();
-    control_->PostAlways(shard, [this, engine, shard] {
-      const uint32_t cut = engine->CutAll();
-      shard->background().Cancel();
-      shard->PostAlways(control_.get(), [this, cut] { cut_ += cut; });
-    });
-  }
-  deadline_.call = [](void* self) {
-    std::fprintf(stderr, "%s: a service did not end when it was cancelled; ending without it\n",
-                 static_cast<Runtime*>(self)->program_.name.c_str());
-    _exit(kExitCut);
+void Runtime::OnEach(std::function<void(DataShard&)> what, std::function<void()> then) {
+  struct Round {
+    std::function<void(DataShard&)> what;
+    std::function<void()> then;
+    size_t left;  // the control shard's
   };
-  control_->wheel().Arm(&deadline_, core::TimerKind::kFunction, control_->now_ms() + kSecondDeadlineMs);
+  auto round = std::make_shared<Round>(Round{std::move(what), std::move(then), shards_.size()});
+  for (auto& each : shards_) {
+    DataShard* const data = each.get();
+    control_->PostAlways(&data->shard(), [this, data, round] {
+      round->what(*data);
+      data->shard().PostAlways(control_.get(), [round] {
+        if (--round->left == 0 && round->then) round->then();
+      });
+    });
+  }
+}
+
+// What the service manager's watchdog waits for. That the data shards turn is the stall watchdog's to see.
+void Runtime::SayAlive() {
+  const int64_t interval_ms = options_.notify.watchdog_interval_ms();
+  if (interval_ms == 0) return;
+  options_.notify.Alive().IgnoreError();
+  control_->wheel().Arm(&alive_, core::TimerKind::kFunction, control_->now_ms() + interval_ms);
+}
+
+void Runtime::OnSecond() {
+  control_->wheel().Arm(&second_, core::TimerKind::kFunction, control_->now_ms() + 1000);
+  metrics_->Tick();
+  watch_->OnSecond();
+  if (!memory_timer_.armed()) LookAtMemory();
+  if (state_ == ServerState::kDraining) ReportDrain();
+}
+
+void Runtime::LookAtMemory() {
+  const int before = memory_.step();
+  const uint64_t resident = ResidentBytes();
+  const int step = memory_.Look(resident);
+  if (step != before) {
+    log().Say(step > before ? Log::Level::kWarning : Log::Level::kInfo,
+              step == 0   ? "memory is below its ceiling again"
+              : step == 1 ? "memory is near its ceiling: new connections are reset"
+                          : "memory is at its ceiling: idle connections are closed, new ones reset",
+              {{"resident_bytes", resident}, {"ceiling_bytes", memory_.ceiling_bytes()}});
+  }
+  // Said again at each look at step 2: a shard closes some of its idle ones each time.
+  if (step != before || step == 2) {
+    OnEach([step](DataShard& data) { data.engine().SetMemoryPressure(step); });
+  }
+  if (memory_.near()) {
+    control_->wheel().Arm(&memory_timer_, core::TimerKind::kFunction, control_->now_ms() + kMemoryLookMs);
+  }
+}
+
+void Runtime::OnSignal(int signal) {
+  switch (signal) {
+    case SIGHUP: return ReloadNow();
+    case SIGUSR1: return ReopenFiles();
+    default: break;
+  }
+  if (state_ == ServerState::kServing && exit_code_ == kExitFinished) return StartDrain(Signals::Name(signal));
+  log().Say(Log::Level::kWarning, "second signal: ending at once", {{"signal", std::string_view(Signals::Name(signal))}});
+  log().Settle(kSettleMs);
+  _exit(kExitSecondSignal);
+}
+
+std::vector<ServedListener> Runtime::listeners() const {
+  std::vector<ServedListener> all;
+  for (const Served& served : served_) {
+    all.push_back({.name = served.settings.name,
+                   .service = served.settings.service->name,
+                   .endpoint = served.claim->endpoint(),
+                   .id = served.number,
+                   .open = served.open && state_ != ServerState::kDraining});
+  }
+  return all;
 }
 
 void Runtime::StopAll() {
-  for (DataShard& data : shards_) {
-    if (data.thread != nullptr) data.thread->Stop();
-  }
-  for (DataShard& data : shards_) {
-    if (data.thread != nullptr) data.thread->AwaitStopped();
-  }
+  for (auto& data : shards_) data->thread().Stop();
+  for (auto& data : shards_) data->thread().AwaitStopped();
   if (blocking_ != nullptr && !blocking_->End(kSecondDeadlineMs * core::kNanosPerMs)) {
-    std::fprintf(stderr, "%s: a job that blocks has not ended; ending without it\n", program_.name.c_str());
+    log().Say(Log::Level::kError, "a job that blocks has not ended; ending without it");
+    log().Settle(kSettleMs);
     _exit(exit_code_ == kExitFinished ? kExitCut : exit_code_);
   }
   blocking_.reset();
-  for (DataShard& data : shards_) {
-    if (data.thread != nullptr) data.thread->Join();
-  }
-  if (control_ != nullptr) {
+  for (auto& data : shards_) data->thread().Join();
+  if (control_ != nullptr && control_transport_ != nullptr) {
     core::Shard::Enter enter(control_.get());
-    control_->wheel().Cancel(&deadline_);
+    for (core::CallTimer* timer : {&deadline_, &second_, &alive_, &memory_timer_}) control_->wheel().Cancel(timer);
     control_transport_.reset();
   }
 }

@@ -16,7 +16,12 @@
 #include "server/config/config.h"
 #include "server/config/configure.h"
 #include "server/config/help.h"
+#include "server/doctor/doctor.h"
+#include "server/log.h"
 #include "server/runtime.h"
+#include "server/signals.h"
+#include "server/systemd/activation.h"
+#include "server/systemd/notify.h"
 #include "server/version.h"
 
 namespace mooring::server {
@@ -35,16 +40,11 @@ Program ProgramOf(int argc, char** argv, About about) {
 }
 
 // A line for each thing that is wrong.
-int BadSettings(const Program& program, const absl::Status& status) {
-  for (absl::string_view line : absl::StrSplit(status.message(), '\n')) {
-    std::fprintf(stderr, "%s: %s\n", program.name.c_str(), std::string(line).c_str());
+int Complain(const Program& program, const absl::Status& status, ExitCode code) {
+  for (const absl::string_view line : absl::StrSplit(status.message(), '\n', absl::SkipEmpty())) {
+    std::fprintf(stderr, "%s: %.*s\n", program.name.c_str(), static_cast<int>(line.size()), line.data());
   }
-  return kExitBadFlag;
-}
-
-int FailedStart(const Program& program, const absl::Status& status) {
-  std::fprintf(stderr, "%s: %s\n", program.name.c_str(), std::string(status.message()).c_str());
-  return kExitFailedStart;
+  return code;
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ Server::Server(int argc, char** argv, About about) : Server(ProgramOf(argc, argv
 
 Server::Server(Program program, int argc, char** argv)
     : arguments_(argv + std::min(argc, 1), argv + argc), program_(std::move(program)) {
-  BlockSignals();
+  Signals::Block();
 }
 
 std::string Server::ClassName(const std::type_info& type) {
@@ -87,53 +87,49 @@ Server& Server::OnShardStop(std::function<void()> stop) {
 }
 
 int Server::Run() {
-  const absl::StatusOr<config::Asked> asked =
-      config::Read(program_, {.arguments = arguments_, .environment = config::ProcessEnvironment()});
-  if (!asked.ok()) return BadSettings(program_, asked.status());
-  const Settings& settings = asked->settings;
+  const config::Sources sources = {.arguments = arguments_, .environment = config::ProcessEnvironment()};
+  absl::StatusOr<config::Asked> asked = config::Read(program_, sources);
+  if (!asked.ok()) return Complain(program_, asked.status(), kExitBadFlag);
   const std::string title = absl::StrCat(program_.name, " ", program_.version, "\n");
-  if (asked->what == config::What::kHelp) {
-    std::fputs(config::HelpText(program_).c_str(), stdout);
-    return kExitFinished;
+  switch (asked->what) {
+    case config::What::kHelp: std::fputs(config::HelpText(program_).c_str(), stdout); return kExitFinished;
+    case config::What::kVersion: std::fputs(title.c_str(), stdout); return kExitFinished;
+    case config::What::kDoctor: return Doctor(program_, asked->settings, asked->rest, stdout);
+    case config::What::kCheck: {
+      const absl::StatusOr<std::string> good = config::Check(program_, asked->settings);
+      if (!good.ok()) return Complain(program_, good.status(), kExitBadFlag);
+      std::fputs(good->c_str(), stdout);
+      return kExitFinished;
+    }
+    case config::What::kServe: break;
   }
-  if (asked->what == config::What::kVersion) {
-    std::fputs(title.c_str(), stdout);
-    return kExitFinished;
-  }
-  if (asked->what == config::What::kCheck) {
-    const absl::StatusOr<std::string> text = config::Check(program_, settings);
-    if (!text.ok()) return BadSettings(program_, text.status());
-    std::fputs(text->c_str(), stdout);
-    return kExitFinished;
-  }
-  if (asked->what == config::What::kDoctor) {
-    return FailedStart(program_, absl::UnimplementedError("there is no doctor yet"));
-  }
+  const Settings& settings = asked->settings;
+  absl::StatusOr<std::vector<Configured>> services = config::Configure(settings);
+  if (!services.ok()) return Complain(program_, services.status(), kExitBadFlag);
 
-  const absl::StatusOr<std::vector<Configured>> configured = config::Configure(settings);
-  if (!configured.ok()) return BadSettings(program_, configured.status());
-  std::vector<Service> services;
-  for (size_t i = 0; i < configured->size(); ++i) {
-    services.push_back(*settings.listeners[i].service);
-    services[i].options = (*configured)[i].options;
-    services[i].make = (*configured)[i].make;
-  }
-  Options options = {.cpus = settings.runtime.cpus,
-                     .shards = settings.runtime.shards,
-                     .transport = settings.runtime.transport,
-                     .max_connections = settings.runtime.max_connections,
-                     .drain_deadline_s = settings.drain.deadline_s};
-  for (size_t i = 0; i < services.size(); ++i) {
-    options.listen.push_back({settings.listeners[i].name, &services[i], settings.listeners[i].endpoint});
-  }
+  // What the service manager has said is in the environment, which is read before there are threads: the log has one.
+  absl::StatusOr<systemd::Notify> notify = systemd::Notify::FromEnvironment();
+  if (!notify.ok()) return Complain(program_, notify.status(), kExitFailedStart);
+  absl::StatusOr<systemd::InheritedSockets> inherited = systemd::InheritedSockets::FromEnvironment();
+  if (!inherited.ok()) return Complain(program_, inherited.status(), kExitFailedStart);
+  absl::StatusOr<std::unique_ptr<Log>> log = Log::Open(settings.log);
+  if (!log.ok()) return Complain(program_, log.status(), kExitFailedStart);
+  absl::StatusOr<net::TransportChoice> transport =
+      net::ChooseTransport(core::RealKernel(), settings.runtime.transport);
+  if (!transport.ok()) return Complain(program_, transport.status(), kExitFailedStart);
 
   core::MonotonicClock clock;
-  absl::StatusOr<net::TransportChoice> transport = net::ChooseTransport(core::RealKernel(), options.transport);
-  if (!transport.ok()) return FailedStart(program_, transport.status());
-  Runtime runtime(program_, options, core::RealKernel(), *std::move(transport), &clock);
-  if (const absl::Status status = runtime.Start(); !status.ok()) return FailedStart(program_, status);
-  const std::string file = settings.file.empty() ? "" : absl::StrCat("configuration: ", settings.file, "\n");
-  std::fprintf(stderr, "%s%s%s", title.c_str(), file.c_str(), runtime.Plan().c_str());
+  Runtime runtime(program_, {.settings = settings,
+                             .services = *std::move(services),
+                             .kernel = core::RealKernel(),
+                             .transport = *std::move(transport),
+                             .clock = &clock,
+                             .log = log->get(),
+                             .notify = *std::move(notify),
+                             .inherited = *std::move(inherited),
+                             .read_again = [&](const Settings& before) { return config::ReadAgain(program_, sources, before); }});
+  if (const absl::Status status = runtime.Start(); !status.ok()) return Complain(program_, status, kExitFailedStart);
+  std::fprintf(stderr, "%s%s", title.c_str(), runtime.Report().c_str());
   return runtime.Run();
 }
 

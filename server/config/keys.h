@@ -20,7 +20,7 @@
 namespace mooring::server::config {
 
 // Default of admin.listen: a port that nothing well known has, on loopback.
-inline constexpr char kAdminListen[] = "127.0.0.1:7090";
+inline constexpr char kAdminListen[] = "127.0.0.1:7070";
 
 template <class Of>
 struct KeyOf {

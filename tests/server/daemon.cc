@@ -122,6 +122,23 @@ std::string Daemon::AwaitLine(const std::string& begin) {
   }
 }
 
+std::string Daemon::AwaitLog(const std::string& part) {
+  size_t& from = seen_[part];
+  for (;;) {
+    const size_t at = out_.find(part, from);
+    const size_t end = at == std::string::npos ? at : out_.find('\n', at);
+    if (end != std::string::npos) {
+      const size_t begin = out_.rfind('\n', at) + 1;  // npos + 1 is 0
+      from = end;
+      return out_.substr(begin, end - begin);
+    }
+    if (!Pump()) {
+      ADD_FAILURE() << "no '" << part << "' in the log:\n" << out_ << "\nand on stderr:\n" << err_;
+      return {};
+    }
+  }
+}
+
 std::string Daemon::AwaitUpTo(const std::string& begin) {
   const std::string rest = AwaitLine(begin);
   const size_t at = ("\n" + err_).find("\n" + begin);

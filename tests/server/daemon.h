@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ class Daemon {
   std::string AwaitLine(const std::string& begin);
   // All of stderr up to and with that line. As AwaitLine.
   std::string AwaitUpTo(const std::string& begin);
+  // Waits until stdout, where the log is, has a whole line with `part` in it, and gives that line. The next call with the
+  // same `part` waits for another one.
+  std::string AwaitLog(const std::string& part);
   // The port in "listening: SERVICE on 127.0.0.1:PORT".
   uint16_t AwaitPort(const std::string& service);
 
@@ -54,6 +58,7 @@ class Daemon {
   int out_fd_ = -1;
   int err_fd_ = -1;
   std::string out_;
+  std::map<std::string, size_t> seen_;  // by part: where in out_ the last line that had it ends
   std::string err_;
 };
 

@@ -190,7 +190,7 @@ TEST_P(UnixListener, EveryOrderlyEndLeavesNothing) {
     Client half = Client::AtPath(Path("line"));
     EXPECT_EQ(half.Exchange("whole\nhalf", 3), "OK\n");
     daemon.Signal(SIGTERM);
-    daemon.AwaitLine("mooringd: SIGTERM: draining");
+    daemon.AwaitLog("reason=SIGTERM");
     if (second_signal) {
       daemon.Signal(SIGTERM);
       EXPECT_EQ(daemon.AwaitExit(), kExitSecondSignal);

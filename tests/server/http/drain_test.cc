@@ -53,7 +53,7 @@ class App {
     return client;
   }
   void Terminate() { daemon_.Signal(SIGTERM); }
-  void AwaitDraining() { daemon_.AwaitLine("app: SIGTERM: draining"); }
+  void AwaitDraining() { daemon_.AwaitLog("reason=SIGTERM"); }
   void ExpectDrained() { EXPECT_EQ(daemon_.AwaitExit(), 0) << daemon_.err(); }
 
  private:

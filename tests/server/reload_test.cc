@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// SIGHUP: other settings for a mooringd that runs on, and what a bad file changes: nothing.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/runtime.h"
+#include "tests/scenario/client.h"
+#include "tests/server/daemon.h"
+
+namespace mooring::server {
+namespace {
+
+using scenario::Client;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class ReloadTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  ReloadTest() { EXPECT_NE(mkdtemp(folder_), nullptr); }
+  ~ReloadTest() override {
+    unlink(file().c_str());
+    unlink((std::string(folder_) + "/echo.sock").c_str());
+    unlink((std::string(folder_) + "/echo.sock.lock").c_str());
+    rmdir(folder_);
+  }
+
+  std::string file() const { return std::string(folder_) + "/mooringd.toml"; }
+  std::string path() const { return std::string(folder_) + "/echo.sock"; }
+  void Write(const std::string& text) { std::ofstream(file(), std::ios::trunc) << text; }
+  std::vector<std::string> Arguments() const {
+    return {"--config=" + file(), absl::StrCat("--transport=", GetParam()), "--shards=2"};
+  }
+  static std::string Listener(const std::string& name, const std::string& service, const std::string& address,
+                              const std::string& more = "") {
+    return absl::StrCat("[[listener]]\nname = \"", name, "\"\nservice = \"", service, "\"\naddress = \"", address, "\"\n", more, "\n");
+  }
+  // Of a listener that a reload has added: the log says where.
+  static uint16_t PortIn(const std::string& line) {
+    const size_t at = line.find("address=127.0.0.1:");
+    return at == std::string::npos ? 0 : static_cast<uint16_t>(std::atoi(line.c_str() + at + 18));
+  }
+  static std::string Server(Client& client) {
+    EXPECT_TRUE(client.Send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    std::string head;
+    while (head.find("\r\n\r\n") == std::string::npos) head += client.Receive(1);
+    const size_t length = head.find("Content-Length: ");
+    if (length != std::string::npos) client.Receive(static_cast<size_t>(std::atoi(head.c_str() + length + 16)));
+    const size_t at = head.find("Server: ");
+    return at == std::string::npos ? "" : head.substr(at + 8, head.find('\r', at) - at - 8);
+  }
+
+  char folder_[32] = "/tmp/mooring-reload-XXXXXX";
+};
+
+INSTANTIATE_TEST_SUITE_P(Transports, ReloadTest, ::testing::Values("io_uring", "io_uring-base", "epoll"),
+                         [](const auto& info) { return std::string(info.param == std::string("io_uring-base") ? "io_uring_base" : info.param); });
+
+TEST_P(ReloadTest, NewListenerServesAndOneThatIsGoneKeepsItsConnections) {
+  Write(Listener("one", "echo", "127.0.0.1:0"));
+  Daemon daemon(Arguments());
+  const uint16_t one = daemon.AwaitPort("one");
+  Client old(one);
+  EXPECT_EQ(old.Exchange("x", 1), "x");
+
+  Write(Listener("two", "line", "127.0.0.1:0") + Listener("path", "echo", "unix:" + path()));
+  daemon.Signal(SIGHUP);
+  const uint16_t two = PortIn(daemon.AwaitLog("listening listener=two"));
+  EXPECT_THAT(daemon.AwaitLog("reloaded"), AllOf(HasSubstr("listeners_added=2"), HasSubstr("listeners_changed=0"), HasSubstr("listeners_removed=1")));
+  Client line(two);
+  EXPECT_EQ(line.Exchange("a line\n", 3), "OK\n");
+  Client at_path = Client::AtPath(path());
+  EXPECT_EQ(at_path.Exchange("y", 1), "y");
+  EXPECT_EQ(old.Exchange("still", 5), "still");
+
+  // Gone for new ones: 200 ms after it was told to.
+  daemon.AwaitLog("listener closed listener=one");
+  EXPECT_LT(scenario::Dial(one, {}), 0);
+
+  // And back on the port it had, without a restart.
+  Write(Listener("one", "echo", absl::StrCat("127.0.0.1:", one)));
+  daemon.Signal(SIGHUP);
+  daemon.AwaitLog("reloaded");
+  Client again(one);
+  EXPECT_EQ(again.Exchange("z", 1), "z");
+  EXPECT_EQ(old.Exchange("still", 5), "still");
+  EXPECT_EQ(line.Exchange("a line\n", 3), "OK\n");
+  daemon.Signal(SIGTERM);
+  for (Client* client : {&old, &line, &again, &at_path}) {
+    EXPECT_EQ(client->ReceiveToFin(), "");
+    client->Close();
+  }
+  EXPECT_EQ(daemon.AwaitExit(), kExitFinished);
+}
+
+TEST_P(ReloadTest, ChangedServiceHoldsForNewConnections) {
+  Write(Listener("web", "http", "127.0.0.1:0", "server = \"before\"\n"));
+  Daemon daemon(Arguments());
+  const uint16_t port = daemon.AwaitPort("web");
+  Client old(port);
+  EXPECT_EQ(Server(old), "before");
+  Write(Listener("web", "http", "127.0.0.1:0", "server = \"after\"\n"));
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.AwaitLog("reloaded"), HasSubstr("listeners_changed=1"));
+  Client fresh(port);
+  EXPECT_EQ(Server(fresh), "after");
+  EXPECT_EQ(Server(old), "before");
+  // Twice more, and the one in between goes with its last connection.
+  for (const char* name : {"third", "fourth"}) {
+    Write(Listener("web", "http", "127.0.0.1:0", absl::StrCat("server = \"", name, "\"\n")));
+    daemon.Signal(SIGHUP);
+    daemon.AwaitLog("reloaded");
+    Client client(port);
+    EXPECT_EQ(Server(client), name);
+  }
+  EXPECT_EQ(Server(old), "before");
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(old.ReceiveToFin(), "");
+  EXPECT_EQ(fresh.ReceiveToFin(), "");
+  old.Close();
+  fresh.Close();
+  EXPECT_EQ(daemon.AwaitExit(), kExitFinished);
+}
+
+TEST_P(ReloadTest, RaisedCapLetsInWhoWaits) {
+  Write(Listener("echo", "echo", "127.0.0.1:0", "max_connections = 1\n"));
+  Daemon daemon(Arguments());
+  const uint16_t port = daemon.AwaitPort("echo");
+  Client first(port);
+  EXPECT_EQ(first.Exchange("x", 1), "x");
+  Client waits(port);
+  ASSERT_TRUE(waits.Send("y"));
+  waits.AwaitAcknowledged();
+  EXPECT_FALSE(waits.HasData());
+  Write(Listener("echo", "echo", "127.0.0.1:0", "max_connections = 2\n"));
+  daemon.Signal(SIGHUP);
+  daemon.AwaitLog("reloaded");
+  EXPECT_EQ(waits.Receive(1), "y");
+  // Lower than what is there: all stay.
+  Write(Listener("echo", "echo", "127.0.0.1:0", "max_connections = 1\n"));
+  daemon.Signal(SIGHUP);
+  daemon.AwaitLog("reloaded");
+  EXPECT_EQ(first.Exchange("x", 1), "x");
+  EXPECT_EQ(waits.Exchange("y", 1), "y");
+  Client third(port);
+  ASSERT_TRUE(third.Send("z"));
+  waits.Close();
+  third.AwaitAcknowledged();
+  EXPECT_FALSE(third.HasData());
+  first.Close();
+  EXPECT_EQ(third.Receive(1), "z");
+}
+
+TEST_P(ReloadTest, ProcessCapCanBeChanged) {
+  Write("[runtime]\nmax_connections = 1\n" + Listener("echo", "echo", "127.0.0.1:0"));
+  Daemon daemon(Arguments());
+  const uint16_t port = daemon.AwaitPort("echo");
+  Client first(port);
+  EXPECT_EQ(first.Exchange("x", 1), "x");
+  Client waits(port);
+  ASSERT_TRUE(waits.Send("y"));
+  waits.AwaitAcknowledged();
+  EXPECT_FALSE(waits.HasData());
+  Write("[runtime]\nmax_connections = 2\n" + Listener("echo", "echo", "127.0.0.1:0"));
+  daemon.Signal(SIGHUP);
+  daemon.AwaitLog("reloaded");
+  EXPECT_EQ(waits.Receive(1), "y");
+}
+
+TEST_P(ReloadTest, NobodyWhoComesMeanwhileIsLost) {
+  Write(Listener("echo", "echo", "127.0.0.1:0"));
+  Daemon daemon(Arguments());
+  const uint16_t port = daemon.AwaitPort("echo");
+  for (int round = 0; round < 10; ++round) {
+    Write(Listener("echo", "echo", "127.0.0.1:0", absl::StrCat("max_age = ", 100 + round, "\n")));
+    daemon.Signal(SIGHUP);
+    for (int i = 0; i < 100; ++i) {
+      Client client(port);
+      ASSERT_EQ(client.Exchange("x", 1), "x") << round << ", " << i;
+    }
+  }
+}
+
+// Each names what is wrong; and the server is as it was.
+TEST_P(ReloadTest, BadFileChangesNothing) {
+  const std::string good = Listener("echo", "echo", "127.0.0.1:0");
+  Write(good);
+  Daemon daemon(Arguments());
+  const uint16_t port = daemon.AwaitPort("echo");
+  Daemon other({"--listen=echo=127.0.0.1:0", "--transport=epoll"});
+  const uint16_t taken = other.AwaitPort("echo");
+  struct Case {
+    std::string text;
+    std::string says;
+  };
+  const Case kCases[] = {
+      {"[[listener]\n", "mooringd.toml:1"},
+      {Listener("two", "line", "127.0.0.1:0") + "[drain]\ndeadlin = 3\n", "deadline"},
+      {"[runtime]\nmemory_ceiling = \"2GiB\"\n" + good, "runtime.memory_ceiling"},
+      {Listener("two", "line", "127.0.0.1:0") + Listener("three", "echo", absl::StrCat("127.0.0.1:", taken)), "is in use"},
+      {Listener("two", "line", "127.0.0.1:0") + Listener("web", "http", "127.0.0.1:0", "root = \"/nowhere\"\n"), "/nowhere"},
+  };
+  Client old(port);
+  for (const Case& bad : kCases) {
+    Write(bad.text);
+    daemon.Signal(SIGHUP);
+    EXPECT_THAT(daemon.AwaitLog("reload refused, nothing has changed"), HasSubstr(bad.says)) << bad.text;
+    EXPECT_EQ(old.Exchange("x", 1), "x");
+    Client fresh(port);
+    EXPECT_EQ(fresh.Exchange("y", 1), "y");
+  }
+  EXPECT_EQ(daemon.out().find("listener=two"), std::string::npos) << daemon.out();
+  Write(good);
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.AwaitLog("reloaded"), HasSubstr("listeners_changed=0"));
+}
+
+TEST_P(ReloadTest, ReloadInADrainIsRefused) {
+  Write("[drain]\ndelay = 30\n" + Listener("echo", "echo", "127.0.0.1:0"));
+  Daemon daemon(Arguments());
+  daemon.AwaitPort("echo");
+  daemon.Signal(SIGTERM);
+  daemon.AwaitLog("draining");
+  daemon.Signal(SIGHUP);
+  daemon.AwaitLog("reload refused: the server is draining");
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(daemon.AwaitExit(), kExitSecondSignal);
+}
+
+}  // namespace
+}  // namespace mooring::server

@@ -149,6 +149,28 @@ TEST(Histogram, SumOfTheLargestValuesDoesNotWrap) {
   EXPECT_EQ(histogram.Percentile(50), kMax);
 }
 
+TEST(Histogram, BucketsComeInOrderAndHoldAllThatWasRecorded) {
+  Histogram histogram;
+  histogram.ForEachBucket([](uint64_t, uint64_t) { ADD_FAILURE() << "it is empty"; });
+  EXPECT_EQ(histogram.Sum(), 0);
+  histogram.RecordMany(5, 3);
+  histogram.Record(1'000'000);
+  histogram.Record(999'999'999'999);
+  std::vector<uint64_t> highest;
+  uint64_t count = 0;
+  histogram.ForEachBucket([&](uint64_t value, uint64_t n) {
+    highest.push_back(value);
+    count += n;
+  });
+  ASSERT_EQ(highest.size(), 3u);
+  EXPECT_EQ(highest[0], 5u);
+  EXPECT_GE(highest[1], 1'000'000u);
+  EXPECT_LE(highest[1], 1'000'000u + 1'000'000u / 64);
+  EXPECT_GE(highest[2], 999'999'999'999u);
+  EXPECT_EQ(count, 5u);
+  EXPECT_EQ(histogram.Sum(), 15.0 + 1'000'000.0 + 999'999'999'999.0);
+}
+
 TEST(Histogram, ClearForgetsEverything) {
   Histogram histogram;
   histogram.Record(1000);

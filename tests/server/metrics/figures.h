@@ -40,6 +40,14 @@ class Figures {
     ADD_FAILURE() << "no " << name << " with " << testing::PrintToString(labels);
     return std::numeric_limits<double>::quiet_NaN();
   }
+  // The one sample of a histogram.
+  prometheus::ClientMetric::Histogram Histogram(std::string_view name) const {
+    for (const auto& family : families_) {
+      if (family.name == name) return family.metric.at(0).histogram;
+    }
+    ADD_FAILURE() << "no " << name;
+    return {};
+  }
   bool Has(std::string_view name) const { return names().count(std::string(name)) != 0; }
   std::set<std::string> names() const {
     std::set<std::string> names;

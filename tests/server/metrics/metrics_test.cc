@@ -298,6 +298,41 @@ TEST(Metrics, SkewIsTheLargestOverTheMean) {
   EXPECT_EQ(Skew({6, 2, 2, 2}), 2);
 }
 
+TEST(Metrics, TurnsAreInTheBucketsOfTheirTime) {
+  SimFigures sim(1, {.shards = 2});
+  const auto before = sim.Now().Histogram("mooring_turn_seconds");
+  const auto turn = [&](size_t shard, core::Nanos took) {
+    core::TurnTimes& turns = sim.server.shard(shard).turns();
+    turns.SetLimit(core::kNanosPerMs);
+    turns.Begin(1'000'000);
+    turns.End(1'000'000 + took);
+  };
+  turn(0, 30'000);        // 30 us
+  turn(1, 40'000);
+  turn(0, 2'000'000);     // 2 ms
+  turn(1, 9'000'000'000); // 9 s: over every bound
+  const Figures figures = sim.Now();
+  const auto after = figures.Histogram("mooring_turn_seconds");
+  const auto upto = [&](double le) {
+    for (size_t i = 0; i < after.bucket.size(); ++i) {
+      if (after.bucket[i].upper_bound == le) {
+        return after.bucket[i].cumulative_count - before.bucket[i].cumulative_count;
+      }
+    }
+    ADD_FAILURE() << le << " is no bound";
+    return uint64_t{0};
+  };
+  EXPECT_EQ(upto(25e-6), 0u);
+  EXPECT_EQ(upto(50e-6), 2u);
+  EXPECT_EQ(upto(1e-3), 2u);
+  EXPECT_EQ(upto(2.5e-3), 3u);
+  EXPECT_EQ(upto(5), 3u);
+  EXPECT_EQ(after.sample_count - before.sample_count, 4u);
+  EXPECT_NEAR(after.sample_sum - before.sample_sum, 9.00207, 1e-6);
+  EXPECT_DOUBLE_EQ(figures("mooring_turn_seconds_max"), 9);
+  EXPECT_EQ(figures("mooring_stalled_turns_total"), 2);
+}
+
 TEST(Metrics, EveryCountOfTheEngineIsShown) {
   for (size_t i = 0; i < static_cast<size_t>(net::EngineCount::kCount); ++i) {
     EXPECT_TRUE(ShownAs(static_cast<net::EngineCount>(i)).has_value())

@@ -111,7 +111,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     AddressTable* addresses = nullptr;  // null: no cap
     AcceptRate* rate = nullptr;         // null: no bound
     // Bytes of blocks that connections of this shard may hold: received and not taken, carried, queued. From three quarters
-    // on who holds some is not read; at it there is no memory for another block.
+    // on who holds some is not read (what a Poll has just brought comes on top); at it there is no memory for another
+    // block, and who needs one ends.
     uint64_t block_bytes_max = UINT64_MAX;
     uint64_t seed = 1;         // of what is chosen at random
   };
@@ -365,7 +366,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void Refuse(RefuseCause cause) { refusals_.Add(cause); }
   StopCause TakeBounds(Listener& listener);
   void SettleCredit(Listener& listener);
-  AcceptMode ModeOf(const Listener& listener) const;
+  bool IsNear(const Credit* credit, int64_t backlogs) const;
+  bool TakesOneByOne(const Listener& listener) const;
   void BeginStop(Listener& listener, StopCause cause);
   void EndStop(Listener& listener);
   void ArmRateTimer(core::Nanos due);
@@ -383,7 +385,14 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   bool Served(const Connection& conn) const;
   void Shed();
   void BoundBlocks();
-  bool Pressed() const { return retained_ >= kRetainedPerShard || block_bytes() >= block_bytes_high_; }
+  bool BytesPressed() const { return block_bytes() >= block_bytes_high_; }
+  // What it has received waits: its queue is too long, or there is one at all where blocks run short. (At the end of the
+  // stream that would save nothing.)
+  bool ReadsHeld(const Connection& conn) const {
+    if (conn.ReadsHeld()) return true;
+    return conn.output_ != nullptr && BytesPressed() && !conn.Has(Connection::kFullDuplex | Connection::kEofSeen);
+  }
+  bool Pressed() const { return retained_ >= kRetainedPerShard || BytesPressed(); }
 
   // owned_connection.cc: connections that a coroutine owns
   void Own(Connection& conn);
@@ -402,6 +411,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void Charge(Connection& conn, alloc::Block* block);
   void OnBlockReturned(uint64_t charge);
   bool CarriesTooMuch(const Connection& conn) const;
+  void Press(Connection& conn);
   void RelievePressure();
 
   // sending.cc: the queue and its watermarks

@@ -22,7 +22,9 @@ void Engine::Listen(ListenerId id, int listen_fd, int backlog, bool shared) {
 
 // Once a turn: what was accepted unasked and what was released, in one step.
 void Engine::SettleCredit() {
-  for (auto& listener : listeners_) SettleCredit(*listener);
+  for (auto& listener : listeners_) {
+    if (listener->bounds.credit != nullptr) SettleCredit(*listener);
+  }
   const int64_t net = std::exchange(returned_, 0) - std::exchange(unasked_, 0);
   Credit* credit = options_.credit;
   if (credit != nullptr && net > 0) {
@@ -35,9 +37,10 @@ void Engine::SettleCredit() {
 
 // `again` also tells a transport that is stuck for want of credit, or of a token.
 void Engine::UpdateAcceptModes(bool again) {
+  const bool near = IsNear(options_.credit, backlogs_);
   for (auto& listener : listeners_) {
     if (!listener->listening || listener->backing_off) continue;
-    const AcceptMode mode = ModeOf(*listener);
+    const AcceptMode mode = near || TakesOneByOne(*listener) ? AcceptMode::kNear : AcceptMode::kRoomy;
     if (listener->told == mode && !(again && mode == AcceptMode::kNear)) continue;
     listener->told = mode;
     EndStop(*listener);

@@ -57,7 +57,7 @@ void Engine::OnBlockReturned(uint64_t charge) {
 
 bool Engine::MayDeliver(const Connection& conn) const {
   constexpr uint32_t kHeld = Connection::kPaused | Connection::kNoReader;
-  return conn.state_ == Connection::State::kOpen && !conn.Has(kHeld) && !conn.ReadsHeld();
+  return conn.state_ == Connection::State::kOpen && !conn.Has(kHeld) && !ReadsHeld(conn);
 }
 
 void Engine::OnReceive(ConnId id, alloc::Lease data) {
@@ -142,8 +142,8 @@ void Engine::DeliverEof(Connection& conn) {
 
 // Whether the transport is to read on. A connection whose first attempt is under way is judged when it is done.
 void Engine::UpdateReading(Connection& conn) {
-  if (conn.Has(Connection::kEofSeen)) return;
   const uint32_t parked = conn.input_ == nullptr ? 0 : conn.input_->parked.count();
+  if (conn.Has(Connection::kEofSeen)) return;
   bool off = conn.Has(Connection::kPaused) || parked > kParkedMax;
   // Once off, it stays off until what was parked is delivered.
   if (conn.Has(Connection::kReadingOff) && parked > 0) off = true;
@@ -152,11 +152,7 @@ void Engine::UpdateReading(Connection& conn) {
     const bool queues = conn.output_ != nullptr && !conn.Has(Connection::kFullDuplex);
     if (Pressed() && (conn.retained_ > 0 || queues || CarriesTooMuch(conn))) {
       off = true;
-      pressure_ = true;
-      if (!conn.Has(Connection::kPressed)) {
-        conn.Set(Connection::kPressed);
-        pressed_.push_back(conn.handle);
-      }
+      Press(conn);
     }
   }
   if (off == conn.Has(Connection::kReadingOff)) return;
@@ -171,7 +167,15 @@ void Engine::UpdateReading(Connection& conn) {
 
 // What it has of an unfinished message counts where bytes are bounded. Not of a full duplex one, which may wait in a circle.
 bool Engine::CarriesTooMuch(const Connection& conn) const {
-  return block_bytes() >= block_bytes_high_ && Reader::Begun(conn) && !conn.Has(Connection::kFullDuplex);
+  return BytesPressed() && Reader::Begun(conn) && !conn.Has(Connection::kFullDuplex);
+}
+
+// It is looked at again when the pressure is over.
+void Engine::Press(Connection& conn) {
+  pressure_ = true;
+  if (conn.Has(Connection::kPressed)) return;
+  conn.Set(Connection::kPressed);
+  pressed_.push_back(conn.handle);
 }
 
 void Engine::RelievePressure() {

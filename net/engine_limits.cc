@@ -67,7 +67,7 @@ void Engine::GiveBackTokens(const Listener& listener) {
 void Engine::SettleCredit(Listener& listener) {
   Credit* credit = listener.bounds.credit;
   const int64_t more = listener.holds - listener.settled;
-  if (credit == nullptr || more == 0) return;
+  if (more == 0) return;
   listener.settled = listener.holds;
   if (more > 0) return credit->TakeUnasked(more);
   credit->Give(-more);
@@ -86,14 +86,15 @@ void Engine::WakeWaiting(Credit* credit) {
   });
 }
 
-// Roomy while this shard's share of what is left exceeds twice what the backlogs could hand it at once.
-AcceptMode Engine::ModeOf(const Listener& listener) const {
-  const auto near = [this](const Credit* credit, int64_t backlogs) {
-    return credit != nullptr && credit->left() / static_cast<int64_t>(options_.shards) <= 2 * backlogs;
-  };
-  const bool rated = RateOf(listener, listener.bounds.rate) != nullptr || RateOf(listener, options_.rate) != nullptr;
-  const bool ask = rated || near(options_.credit, backlogs_) || near(listener.bounds.credit, listener.backlog);
-  return ask ? AcceptMode::kNear : AcceptMode::kRoomy;
+// Far from it while this shard's share of what is left exceeds twice what the backlogs could hand it at once.
+bool Engine::IsNear(const Credit* credit, int64_t backlogs) const {
+  return credit != nullptr && credit->left() / static_cast<int64_t>(options_.shards) <= 2 * backlogs;
+}
+
+// Because of bounds of its own, or of a rate.
+bool Engine::TakesOneByOne(const Listener& listener) const {
+  if (RateOf(listener, options_.rate) != nullptr || RateOf(listener, listener.bounds.rate) != nullptr) return true;
+  return IsNear(listener.bounds.credit, listener.backlog);
 }
 
 void Engine::ArmRateTimer(core::Nanos due) {
@@ -125,7 +126,7 @@ void Engine::ChangeBounds(ListenerId id, const ListenerBounds& bounds) {
     if (before != nullptr && settled > 0) before->Give(settled);
   }
   listener.bounds = bounds;
-  SettleCredit(listener);
+  if (bounds.credit != nullptr) SettleCredit(listener);
   UpdateAcceptModes(/*again=*/true);
 }
 
@@ -236,7 +237,7 @@ void Engine::SetMemoryPressure(int step) {
   if (step < 2) {
     shard_->wheel().Cancel(&shed_timer_);
   } else if (!shed_timer_.armed()) {
-    Shed();
+    shard_->wheel().Arm(&shed_timer_, core::TimerKind::kFunction, shard_->now_ms());
   }
 }
 

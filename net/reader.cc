@@ -40,7 +40,7 @@ bool Reader::Begin(Connection& conn, ReadMode mode, uint32_t parameter, const Re
   conn.read_max_ = options.max_bytes;
   conn.read_parameter_ = parameter;
   // Over the high watermark a message that is already here waits too; and a failure always goes through the run queue.
-  const bool ready = !conn.ReadsHeld() && Look(conn) == Found::kYes;
+  const bool ready = !Engine::Current()->ReadsHeld(conn) && Look(conn) == Found::kYes;
   if (!ready && options.deadline > 0) {
     Engine* engine = Engine::Current();
     input = engine->EnsureInput(conn);
@@ -73,9 +73,10 @@ void Reader::Suspend(Connection& conn, std::coroutine_handle<> task, core::Cance
   Engine* engine = Engine::Current();
   Input* input = conn.input_;
   const bool parked = input != nullptr && !input->parked.empty();
-  if (parked) {
-    engine->MarkDirty(conn);  // over the high watermark: goes on when the queue has fallen
-  } else if (conn.Has(Connection::kEofDue) && !conn.ReadsHeld()) {
+  const bool held = engine->ReadsHeld(conn);
+  if (parked || (held && !conn.ReadsHeld())) {
+    engine->MarkDirty(conn);  // over the high watermark, or blocks run short: goes on when the queue has fallen
+  } else if (conn.Has(Connection::kEofDue) && !held) {
     conn.Unset(Connection::kEofDue);
     return Fail(conn, ReadReason::kEof);
   } else if (conn.Has(Connection::kEofSeen) && !conn.Has(Connection::kEofDue)) {
@@ -92,7 +93,7 @@ void Reader::Suspend(Connection& conn, std::coroutine_handle<> task, core::Cance
     if (input->parked.empty() && input->deadline_ms == 0) engine->DropInput(conn);
     return;
   }
-  if (input->current.block()->receive && !conn.ReadsHeld()) {
+  if (input->current.block()->receive && !held) {
     alloc::Lease part = std::move(input->current);
     if (!Carry(conn, std::move(part))) engine->End(conn, CloseCause::kNoMemory, /*abort=*/true);
   }

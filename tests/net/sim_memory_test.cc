@@ -136,6 +136,7 @@ TEST_P(SimMemory, WhoIsBeingServedIsNotIdle) {
   EXPECT_EQ(slow_service->received(), "done\n");
   EXPECT_TRUE(slow_service->saw_fin()) << "its work is done";
   held->HalfClose();
+  server.SetMemoryPressure(0);
   server.world.RunFor(1'000);
 }
 
@@ -145,7 +146,7 @@ struct Copies final : Handler {
 };
 
 TEST_P(SimMemory, WhoHoldsBytesIsNotReadPastTheBoundAndOthersAre) {
-  constexpr uint64_t kBound = 1 << 20;
+  constexpr uint64_t kBound = 3 << 20;
   SimServer server(seed(), Over({.block_bytes_max = kBound}));
   const std::string at = server.Listen(Callbacks<Copies>(), {.queue_high_bytes = 200'000, .queue_cap_bytes = 1 << 20});
   const std::string line_at = server.Listen(Coroutine(server::Line));

@@ -51,7 +51,10 @@ LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& op
     parts.engine = std::make_unique<net::Engine>(
         parts.shard.get(), net::Engine::Options{.connections_max = options_.connections_max + 1024,
                                                 .shards = static_cast<uint32_t>(options_.shards),
-                                                .credit = credit_.get()});
+                                                .credit = credit_.get(),
+                                                .addresses = options_.addresses,
+                                                .rate = options_.rate,
+                                                .block_bytes_max = options_.block_bytes_max});
     core::ShardThread::Options thread;
     thread.name = "shard-" + std::to_string(id);
     thread.set_up = [this, &parts, service]() -> absl::Status {
@@ -64,7 +67,7 @@ LoopbackServer::LoopbackServer(ServiceFactory service, const LoopbackOptions& op
       parts.shard->SetPort(parts.transport.get());
       parts.engine->SetTransport(parts.transport.get());
       parts.handler = service();
-      parts.engine->AddListener("loopback", parts.handler.get(), options_.service);
+      parts.engine->AddListener("loopback", parts.handler.get(), options_.service, options_.bounds);
       return absl::OkStatus();
     };
     thread.tear_down = [&parts] { parts.transport.reset(); };
@@ -132,6 +135,24 @@ uint64_t LoopbackServer::Count(net::EngineCount which) const {
   uint64_t sum = 0;
   for (const auto& parts : shards_) sum += parts->engine->counters().Read(which);
   return sum;
+}
+
+uint64_t LoopbackServer::Refused(net::RefuseCause which) const {
+  uint64_t sum = 0;
+  for (const auto& parts : shards_) sum += parts->engine->refusals().Read(which);
+  return sum;
+}
+
+uint64_t LoopbackServer::Stops(net::StopCause which) const {
+  uint64_t sum = 0;
+  for (const auto& parts : shards_) sum += parts->engine->stops().Read(which);
+  return sum;
+}
+
+void LoopbackServer::SetMemoryPressure(int step) {
+  for (int id = 0; id < shards(); ++id) {
+    OnShard(id, [step](net::Engine& engine) { engine.SetMemoryPressure(step); });
+  }
 }
 
 uint64_t LoopbackServer::Cause(net::CloseCause which) const {

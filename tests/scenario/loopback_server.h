@@ -60,6 +60,10 @@ struct LoopbackOptions {
   net::ServiceOptions service = {};
   uint32_t connections_max = 16384;  // direct slots of each shard
   int64_t max_connections = 0;       // of the process; 0 is no cap
+  net::ListenerBounds bounds = {};   // of its one listener
+  net::AddressTable* addresses = nullptr;
+  net::AcceptRate* rate = nullptr;
+  uint64_t block_bytes_max = UINT64_MAX;  // of each shard
   std::string features_off = {};
   int backlog = 0;                   // 0: as mooringd would have it
   std::string address = "127.0.0.1";
@@ -80,6 +84,8 @@ class LoopbackServer {
   // Sums over the shards, without asking them.
   uint64_t Count(net::EngineCount which) const;
   uint64_t Cause(net::CloseCause which) const;
+  uint64_t Refused(net::RefuseCause which) const;
+  uint64_t Stops(net::StopCause which) const;
   uint64_t Causes() const;  // of all connections that have ended
   uint64_t live() const;
   uint64_t Bytes(alloc::Purpose purpose) const;
@@ -113,6 +119,7 @@ class LoopbackServer {
   // Returns when the wheel of shard 0 has moved on by so much.
   void PassTime(int64_t ms);
 
+  void SetMemoryPressure(int step);
   void BeginDrain();
   bool AwaitDrained();  // false, and the test has failed, when it is not
   uint32_t CutAll();

@@ -29,7 +29,7 @@ TEST(BlockingExit, AThreadComesWithTheFirstJobAndADrainWaitsForTheAnswer) {
   Daemon sleeper({"--shards=1"}, Sleeper());
   Client client(sleeper.AwaitPort("sleeper"));
   EXPECT_EQ(client.Exchange("0\n", 6), "awake\n");
-  EXPECT_EQ(Threads(sleeper.pid()), 3) << "main, its shard, one helper";
+  EXPECT_EQ(Threads(sleeper.pid()), 4) << "main, its shard, the log's, one helper";
   client.Send("1\n");
   sleeper.AwaitLine("sleeping: 1");
   sleeper.Signal(SIGTERM);

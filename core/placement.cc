@@ -52,6 +52,11 @@ absl::StatusOr<Placement> Place(const PlacementOptions& options, const std::vect
     placement.notes.push_back(absl::StrCat(Counted(shards, "shard"), " on ", Counted(cpus.size(), "CPU"), ": CPU ",
                                            FormatCpuList(idle), " will run no shard"));
   }
+  if (options.quota > 0 && static_cast<double>(shards) > options.quota) {
+    placement.notes.push_back(absl::StrCat(Counted(shards, "shard"), " on a CPU quota of ", options.quota,
+                                           ": when it is used up, all of them stop for the rest of the period; --shards=",
+                                           std::max(1, static_cast<int>(options.quota)), " fits"));
+  }
   for (size_t shard = 0; shard < shards; ++shard) placement.cpu_of_shard.push_back(cpus[shard % cpus.size()]);
   return placement;
 }

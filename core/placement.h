@@ -21,6 +21,7 @@ inline constexpr int kShardsMax = 1023;
 struct PlacementOptions {
   std::string cpus;  // as in "0-3,8"; "" = all allowed
   int shards = 0;    // 0 = one per CPU
+  double quota = 0;  // CPU seconds a second that the process may use (core/cgroup.h); 0: it has no quota
 };
 
 struct Placement {

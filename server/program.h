@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "core/locals.h"
 #include "net/handler.h"
+#include "net/listener_limits.h"
 #include "net/service_options.h"
 
 namespace mooring::server {
@@ -98,6 +99,7 @@ struct Service {
 struct Listener {
   Service service;      // its name is the listener's
   std::string address;  // as net::Endpoint reads it
+  net::ListenerLimits limits = {};
 };
 
 struct Program {

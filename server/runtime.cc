@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "alloc/heap.h"
 #include "core/cgroup.h"
 #include "core/limits.h"
@@ -51,16 +50,14 @@ absl::Status Runtime::Start() {
   absl::StatusOr<std::vector<int>> allowed = core::AllowedCpus();
   if (!allowed.ok()) return allowed.status();
   absl::StatusOr<core::Placement> placement =
-      core::Place({.cpus = settings_.runtime.cpus, .shards = settings_.runtime.shards}, *allowed);
+      core::Place({.cpus = settings_.runtime.cpus,
+                   .shards = settings_.runtime.shards,
+                   .quota = core::CgroupCpuQuota().value_or(0)},
+                  *allowed);
   if (!placement.ok()) return placement.status();
   placement_ = *std::move(placement);
   notes_ = placement_.notes;
   const size_t shards = placement_.cpu_of_shard.size();
-  if (const std::optional<double> quota = core::CgroupCpuQuota(); quota.has_value() && static_cast<double>(shards) > *quota) {
-    notes_.push_back(absl::StrFormat("%u shards, but the cgroup's CPU quota is %g CPUs: they will be stopped in mid-turn; "
-                                     "--shards=%d fits it",
-                                     shards, *quota, std::max(1, static_cast<int>(*quota))));
-  }
 
   const net::TransportKind kind = options_.transport.provider->kind();
   plan_ = core::MakePlan({.shards = static_cast<int>(shards),

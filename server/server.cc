@@ -77,7 +77,8 @@ Server& Server::AddListener(std::string_view address, Make make, std::string kin
                                             .summary = std::move(options.summary),
                                             .options = options.limits,
                                             .make = std::move(make)},
-                                .address = std::string(address)});
+                                .address = std::string(address),
+                                .limits = options.caps});
   return *this;
 }
 

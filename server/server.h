@@ -31,6 +31,7 @@
 #include "core/task.h"
 #include "net/connection.h"
 #include "net/handler.h"
+#include "net/listener_limits.h"
 #include "net/service_options.h"
 #include "net/task_service.h"
 #include "server/program.h"
@@ -50,6 +51,7 @@ struct ListenOptions {
   std::string name = {};
   std::string summary = {};         // a line for --help
   net::ServiceOptions limits = {};  // deadlines and queue bounds. Untouched: the service's own, where it has some
+  net::ListenerLimits caps = {};    // how many connections it takes, on all shards together
 };
 
 class Server {

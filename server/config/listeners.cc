@@ -261,6 +261,7 @@ std::vector<Draft> OwnDrafts(const Program& program, const ListenersSaid& said) 
     drafts.push_back({.settings = {.name = listener.service.name,
                                    .service = &listener.service,
                                    .endpoint = net::Endpoint::Parse(listener.address).value_or(net::Endpoint()),
+                                   .limits = listener.limits,
                                    .values = said.values(listener.service),
                                    .said = {"--listen"}}});
   }

@@ -11,6 +11,7 @@
 namespace mooring::core {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -42,6 +43,14 @@ TEST(Placement, FewerShardsThanCpusNameTheIdleOnes) {
   const auto placement = Place({.cpus = "", .shards = 1}, {0, 1, 2, 7});
   EXPECT_THAT(placement->cpu_of_shard, ElementsAre(0));
   EXPECT_THAT(placement->notes, ElementsAre("1 shard on 4 CPUs: CPU 1-2,7 will run no shard"));
+}
+
+TEST(Placement, MoreShardsThanTheQuotaAreSaid) {
+  EXPECT_THAT(Place({.shards = 2, .quota = 1.5}, {0, 1})->notes,
+              ElementsAre(AllOf(HasSubstr("2 shards on a CPU quota of 1.5"), HasSubstr("--shards=1 fits"))));
+  EXPECT_THAT(Place({.shards = 1, .quota = 0.1}, {0})->notes, ElementsAre(HasSubstr("--shards=1 fits")));
+  EXPECT_THAT(Place({.shards = 2, .quota = 2}, {0, 1})->notes, IsEmpty());
+  EXPECT_THAT(Place({.shards = 2, .quota = 0}, {0, 1})->notes, IsEmpty());
 }
 
 TEST(Placement, RefusesCpusThatAreNotAllowedByName) {

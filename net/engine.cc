@@ -110,6 +110,7 @@ ConnId Engine::OnAccept(ListenerId listener, bool credit_taken) {
 
 void Engine::OnOpen(ConnId id) {
   Connection& conn = *connections_.At(id.slot);
+  if (OptionsOf(conn).track_peers) Track(conn);
   if (!AsksPeer(conn)) return StartService(conn);
   SetState(conn, Connection::State::kNaming);
   transport_->AskPeer(id);
@@ -118,7 +119,7 @@ void Engine::OnOpen(ConnId id) {
 // What came before it is parked: the end of this turn delivers it.
 void Engine::OnPeer(ConnId id, const Address& peer) {
   Connection& conn = *connections_.At(id.slot);
-  if (conn.state_ != Connection::State::kNaming) return;  // it has ended meanwhile
+  if (conn.state_ != Connection::State::kNaming) return AnswerAskedPeer(id, peer);  // or it has ended meanwhile
   if (OptionsOf(conn).track_peers) peer_addresses_->Set(id.slot, peer);
   if (!HoldAddress(conn, peer)) return End(conn, CloseCause::kRefused, /*abort=*/true);
   StartService(conn);
@@ -128,6 +129,7 @@ void Engine::OnPeer(ConnId id, const Address& peer) {
 void Engine::EnsurePeerAddresses(const ServiceOptions& options) {
   if (!options.track_peers || peer_addresses_ != nullptr) return;
   peer_addresses_ = std::make_unique<PeerAddresses>(connections_.slots_max(), &shard_->accounting());
+  tracked_ = std::make_unique<SlotTable<Tracked>>(connections_.slots_max(), &shard_->accounting());
 }
 
 void Engine::StartService(Connection& conn) {
@@ -151,7 +153,10 @@ Connection* Engine::Connect(ListenerId profile, const Address& to, const Address
   counters_.Add(EngineCount::kConnects);
   Admit(*conn, profile < kOwnedProfile ? listeners_[profile]->profile : profile);
   conn->Set(Connection::kOutbound | Connection::kStarted);  // OnClose comes in any case
-  if (OptionsOf(*conn).track_peers) peer_addresses_->Set(conn->handle.slot, to);
+  if (OptionsOf(*conn).track_peers) {
+    Track(*conn);
+    peer_addresses_->Set(conn->handle.slot, to);
+  }
   transport_->Connect(conn->handle, to, from);
   return conn;
 }
@@ -277,6 +282,7 @@ void Engine::OnReleased(ConnId id) {
   assert(conn.handle.generation == id.generation);
   DropUndelivered(conn);
   DropOutput(conn);
+  if (!asked_peers_.empty()) AnswerAskedPeer(id, Address());
   SetState(conn, Connection::State::kReleased);
   conn.Set(Connection::kTransportDone);
   causes_.Add(conn.cause_);
@@ -306,7 +312,10 @@ void Engine::MaybeRelease(Connection& conn) {
   if (opened_s_ != nullptr) opened_s_->Forget(conn.handle.slot);
   counters_.Add(EngineCount::kReleased);
   Dismiss(conn);
-  if (peer_addresses_ != nullptr) peer_addresses_->Forget(conn.handle.slot);
+  if (peer_addresses_ != nullptr) {
+    peer_addresses_->Forget(conn.handle.slot);
+    tracked_->Forget(conn.handle.slot);
+  }
   connections_.Release(&conn);
 }
 
@@ -398,7 +407,10 @@ bool Engine::OnTurnEnd() {
 
 bool Engine::OnTrim() {
   if (memberships_live_ == 0) ForgetMemberships();
-  if (peer_addresses_ != nullptr) peer_addresses_->Trim();
+  if (peer_addresses_ != nullptr) {
+    peer_addresses_->Trim();
+    tracked_->Trim();
+  }
   if (address_holds_ != nullptr) address_holds_->Trim();
   if (opened_s_ != nullptr) opened_s_->Trim();
   return connections_.Trim();

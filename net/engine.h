@@ -42,6 +42,7 @@
 namespace mooring::net {
 
 class ConnectionSet;
+struct ConnectionFigures;
 struct Membership;
 
 enum class EngineCount : uint8_t {
@@ -99,6 +100,9 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   static constexpr uint32_t kShedIdleSeconds = 1;
   static constexpr int64_t kRateWaitMs = 10;             // at least, until a listener that had no token asks again
   static constexpr int64_t kNoticeStepMs = 10;           // of notices that are spread over a time
+
+  static constexpr uint32_t kListedPerCall = 1000;       // so that a list of all connections stalls nobody
+  static constexpr uint32_t kNoSlot = UINT32_MAX;
 
   static constexpr ListenerId kOwnedProfile = 0x8000;    // the first of a connection that a coroutine owns
   static constexpr ListenerId kNoProfile = 0xffff;
@@ -185,6 +189,16 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void ForEach(F&& f) {
     connections_.ForEach(f);
   }
+
+  // For people. Calls f for up to kListedPerCall connections by rising slot, the first at `from` or behind it, and says
+  // from where to go on in a later turn; kNoSlot: that were all. Who lives all the while is among them, once.
+  uint32_t ListConnections(uint32_t from, absl::FunctionRef<void(const ConnectionFigures&)> f) const;
+  // With the cause kOperator: what is queued is still sent; `abort`: its task is cancelled and its peer reset. False when
+  // it is gone.
+  bool CloseConnection(ConnectionId id, bool abort);
+  // Who is at the other end, also where peers are not tracked: for a few. Answers once, at the end of a turn; empty when
+  // the connection is not open, or when there is no address to be had.
+  void AskPeer(ConnectionId id, std::function<void(const Address&)> answer);
 
   struct DrainOptions {
     int64_t spread_ms = 0;  // over which the notices are spread evenly; who has none yet is served as before
@@ -284,6 +298,17 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     Connection::NoticeWhy why;
   };
 
+  // Of a connection whose listener tracks peers.
+  struct Tracked {
+    uint32_t opened_s = 0;
+    uint64_t bytes_in = 0;
+    uint64_t bytes_out = 0;
+  };
+  struct AskedPeer {
+    ConnId id;
+    std::function<void(const Address&)> answer;
+  };
+
   // Of a connection that nobody has lent a handler: its owner reads and writes, or it is on its way out.
   struct NoService final : Handler {
     void OnData(Connection&, alloc::Lease) override {}
@@ -351,6 +376,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void TellClosed(Connection& conn);
   void MaybeRelease(Connection& conn);
   void StartService(Connection& conn);
+  void Track(Connection& conn);
   void EnsurePeerAddresses(const ServiceOptions& options);
 
   // limits.cc: who may be accepted, when a connection has been here too long, memory that runs out
@@ -455,6 +481,9 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void StopListener(Listener& listener);
   void EndListener(Listener& listener);
 
+  // operator.cc: lists, closing by hand
+  void AnswerAskedPeer(ConnId id, const Address& peer);
+
   // drain.cc: notices
   void CallForNotice(Connection& conn, Connection::NoticeWhy why);
   void CallNewcomer(Connection& conn);
@@ -481,6 +510,9 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   std::unique_ptr<PeerAddresses> peer_addresses_;  // null unless some listener or profile tracks peers
   std::unique_ptr<SlotTable<uint32_t>> opened_s_;  // null unless some listener has a deadline from accept on
   std::unique_ptr<SlotTable<AddressHold>> address_holds_;  // null unless somebody has been counted in a table
+
+  std::unique_ptr<SlotTable<Tracked>> tracked_;    // likewise
+  std::vector<AskedPeer> asked_peers_;             // AskPeer
 
   const int64_t epoch_ms_;
   uint32_t retained_ = 0;

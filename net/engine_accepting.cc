@@ -19,7 +19,6 @@ void Engine::Listen(ListenerId id, int listen_fd, int backlog, bool shared) {
   UpdateAcceptModes(/*again=*/false);
 }
 
-
 // Once a turn: what was accepted unasked and what was released, in one step.
 void Engine::SettleCredit() {
   for (auto& listener : listeners_) {

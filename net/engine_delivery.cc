@@ -64,6 +64,9 @@ void Engine::OnReceive(ConnId id, alloc::Lease data) {
   using State = Connection::State;
   Connection& conn = *connections_.At(id.slot);
   counters_.Add(EngineCount::kBytesReceived, data.size());
+  if (tracked_ != nullptr) [[unlikely]] {
+    if (Tracked* tracked = tracked_->Find(id.slot); tracked != nullptr) tracked->bytes_in += data.size();
+  }
   conn.last_activity_s_ = now_s();
   conn.heard_ = true;
   if (conn.state_ == State::kLingering) {

@@ -87,6 +87,7 @@ void Engine::OnAcceptStopped(ListenerId id) {
   shard_->wheel().Cancel(&listener.timer);
   listener.listening = false;
   listener.backing_off = false;
+  EndStop(listener);
   backlogs_ -= static_cast<uint32_t>(listener.backlog);
   --listeners_open_;
   if (listener.retired) EndListener(listener);
@@ -146,10 +147,12 @@ void Engine::ForgetIfUnused(uint16_t id) {
     to_tell_.push_back([forgotten = std::move(profile->forgotten), handler = profile->handler] { forgotten(handler); });
   }
   if (others) return;
-  Listener& listener = *listeners_[profile->listener];
-  SettleCredit(listener);
-  listener.gone = true;
-  if (listener.on_gone) to_tell_.push_back(std::exchange(listener.on_gone, nullptr));
+  // Its credit is settled first, at the end of this turn.
+  to_tell_.push_back([this, id = profile->listener] {
+    Listener& listener = *listeners_[id];
+    listener.gone = true;
+    if (listener.on_gone) std::exchange(listener.on_gone, nullptr)();
+  });
 }
 
 }  // namespace mooring::net

@@ -79,6 +79,9 @@ void Engine::OnSend(ConnId id, int result) {
   conn.Unset(Connection::kSending | Connection::kFirstAttempt);
   if (result > 0) {
     counters_.Add(EngineCount::kBytesSent, static_cast<uint64_t>(result));
+    if (tracked_ != nullptr) [[unlikely]] {
+      if (Tracked* tracked = tracked_->Find(id.slot); tracked != nullptr) tracked->bytes_out += static_cast<uint64_t>(result);
+    }
     conn.last_activity_s_ = now_s();
     output->taken += static_cast<uint32_t>(result);
     queued_bytes_ -= static_cast<uint64_t>(result);

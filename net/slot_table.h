@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "alloc/accounting.h"
@@ -39,6 +40,7 @@ class SlotTable {
     if (page == nullptr || !page->set[slot % kPageSlots]) return nullptr;
     return &page->values[slot % kPageSlots];
   }
+  T* Find(uint32_t slot) { return const_cast<T*>(std::as_const(*this).Find(slot)); }
   [[nodiscard]] bool Set(uint32_t slot, const T& value) {  // REQUIRES: none is set
     std::unique_ptr<Page>& page = pages_[slot / kPageSlots];
     if (page == nullptr) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "server/admin/answers.h"
+#include "server/admin/connection_names.h"
 #include "server/admin/page.h"
 #include "server/admin/stalls.h"
 #include "tests/server/admin/admin_bed.h"

@@ -53,13 +53,13 @@ TEST(ConnectionSearch, KeepsTheBestOfAny) {
 }
 
 TEST(ConnectionSearch, LooksAtItsShareInATurnAndSeesEachOnce) {
-  net::SimServer server(3, {.slots = 4096});
+  net::SimServer server(3, {.slots = 4096, .backlog = 4096});
   const std::string at = server.Listen(net::Callbacks<Echo>());
-  std::set<uint64_t> live;
   for (int i = 0; i < 2500; ++i) server.Connect(at);
   server.world.RunUntilIdle();
   ASSERT_EQ(server.live(), 2500u);
   ConnectionSearch search(Query("limit=10000"));
+  core::Shard::Enter enter(&server.shard());
   search.Step(server.engine(), 1);
   EXPECT_EQ(search.seen(), 1000u);
   search.Step(server.engine(), 1);
@@ -70,6 +70,7 @@ TEST(ConnectionSearch, LooksAtItsShareInATurnAndSeesEachOnce) {
   search.Step(server.engine(), 4);
   EXPECT_EQ(search.seen(), 2500u);
   EXPECT_TRUE(search.done());
+  std::set<uint64_t> live;
   for (const ConnectionFigures& each : search.TakeBest()) live.insert(each.id.value);
   EXPECT_EQ(live.size(), 2500u);
 }

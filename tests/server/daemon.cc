@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
@@ -124,6 +125,8 @@ std::string Daemon::AwaitLine(const std::string& begin) {
 
 std::string Daemon::AwaitLog(const std::string& part) {
   size_t& from = seen_[part];
+  // It may say other things all the time.
+  const auto end_of_patience = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatienceMs);
   for (;;) {
     const size_t at = out_.find(part, from);
     const size_t end = at == std::string::npos ? at : out_.find('\n', at);
@@ -132,7 +135,7 @@ std::string Daemon::AwaitLog(const std::string& part) {
       from = end;
       return out_.substr(begin, end - begin);
     }
-    if (!Pump()) {
+    if (std::chrono::steady_clock::now() > end_of_patience || !Pump()) {
       ADD_FAILURE() << "no '" << part << "' in the log:\n" << out_ << "\nand on stderr:\n" << err_;
       return {};
     }

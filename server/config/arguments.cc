@@ -30,14 +30,13 @@ absl::CommandLineFlag* FindOwn(const std::string& name) {
 
 std::string UnknownFlag(const Program& program, const std::vector<KnownFlag>& known, const std::string& written) {
   std::vector<std::string> names;
-  for (const KnownFlag& each : known) names.push_back("--" + each.name);
-  for (const OwnFlag& each : OwnFlags(known)) names.push_back("--" + each.name);
-  // The dashes are no letters that were right.
-  const std::string nearest = Nearest(written.substr(std::min(written.find_first_not_of('-'), written.size())), [&] {
-    std::vector<std::string> bare;
-    for (const std::string& each : names) bare.push_back(each.substr(2));
-    return bare;
-  }());
+  for (const KnownFlag& each : known) names.push_back(each.name);
+  for (const OwnFlag& each : OwnFlags(known)) names.push_back(each.name);
+  // The dashes are no letters that were right, and one section is not said.
+  std::string_view bare = written;
+  bare.remove_prefix(std::min(bare.find_first_not_of('-'), bare.size()));
+  if (bare.substr(0, 8) == "runtime-") bare.remove_prefix(8);
+  const std::string nearest = Nearest(bare, names);
   return absl::StrCat("'", written, "' is not a flag; ", nearest.empty() ? "" : absl::StrCat("the nearest is --", nearest, "; "),
                       program.name, " --help lists them");
 }

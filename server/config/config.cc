@@ -48,7 +48,9 @@ AllSaid FromEnvironment(const Environment& environment, const std::vector<KnownF
     }
     std::vector<std::string> names;
     for (const auto& [variable, flag] : flags) names.push_back(variable.substr(sizeof(kPrefix) - 1));
-    const std::string nearest = Nearest(name.substr(sizeof(kPrefix) - 1), names);
+    std::string_view written = std::string_view(name).substr(sizeof(kPrefix) - 1);
+    if (written.substr(0, 8) == "RUNTIME_") written.remove_prefix(8);  // the one section that is not said
+    const std::string nearest = Nearest(written, names);
     errors->Add(name, absl::StrCat("is not a variable of this program; ",
                                    nearest.empty() ? "" : absl::StrCat("the nearest is ", kPrefix, nearest, "; "),
                                    "each is a flag of --help in capitals: MOORING_SHARDS, MOORING_DRAIN_DEADLINE"));

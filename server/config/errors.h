@@ -18,7 +18,7 @@ namespace mooring::server::config {
 class Errors {
  public:
   static constexpr size_t kErrorsMax = 50;
-  static constexpr size_t kErrorBytesMax = 500;
+  static constexpr size_t kErrorBytesMax = 800;
 
   // `line`: of the file, by which they are sorted; 0: what was not said there goes first, in order.
   void Add(const std::string& where, const std::string& what, int line = 0);

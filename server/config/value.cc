@@ -19,7 +19,7 @@ struct Unit {
 // The first is what a plain number is in; from small to large.
 constexpr Unit kBytesUnits[] = {{"B", 1},        {"KB", 1000},      {"KiB", 1 << 10},    {"MB", 1000 * 1000},
                                 {"MiB", 1 << 20}, {"GB", 1000000000}, {"GiB", 1 << 30}};
-constexpr Unit kTimeUnits[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
+constexpr Unit kTimeUnits[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 24 * 3600 * 1000}};
 constexpr size_t kShownBytes = 60;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }

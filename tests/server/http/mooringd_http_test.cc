@@ -91,7 +91,7 @@ TEST(MooringdHttp, WhatCannotBeIsSaidAndNothingStarts) {
                                          "file or directory; its folder does not exist: make it\n"},
       {"--http-fields-max=257", "mooringd: --http-fields-max: '257' is not a whole number from 1 to 256\n"},
       {"--http-server=a\nb", "mooringd: --http-server: has control bytes; it is one line of text\n"},
-      {"--http-keepalive=soon", "mooringd: --http-keepalive: 'soon' is not a time in whole seconds, at most 576h: 30, or with a "
+      {"--http-keepalive=soon", "mooringd: --http-keepalive: 'soon' is not a time in whole seconds, at most 24d: 30, or with a "
                                 "unit, like 30s, 5m or 1h\n"},
   };
   for (const auto& [flag, error] : cases) {

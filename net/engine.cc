@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/engine.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <new>
@@ -27,9 +28,12 @@ Engine::Engine(core::Shard* shard, const Options& options)
       options_(options),
       connections_(options.connections_max, alloc::Purpose::kConnections, &shard->accounting()),
       epoch_ms_(shard->now_ms()),
-      block_bytes_high_(options.block_bytes_max == UINT64_MAX ? UINT64_MAX : options.block_bytes_max / 4 * 3),
+      retained_max_(static_cast<uint32_t>(std::min<uint64_t>(
+          kRetainedPerShard, options.block_bytes_max / 2 / alloc::BufferPool::kReceiveBlockBytes))),
+      written_bytes_high_(options.block_bytes_max / 8 * 3),
       random_(options.seed ^ uint64_t{shard->id()} << 32) {
   shard->SetTurnEnd(this);
+  shard->buffers().SetBlockBytesMax(options.block_bytes_max / 2);
   dirty_.reserve(1024);
   shard->wheel().SetExpire(
       core::TimerKind::kConnection,
@@ -384,7 +388,7 @@ void Engine::ShowGauges() {
 bool Engine::OnTurnEnd() {
   if (!called_.empty() || !spreads_.empty()) NoticeTurn();
   if (pressure_) RelievePressure();
-  if (block_bytes_high_ != UINT64_MAX) BoundBlocks();
+  if (options_.block_bytes_max != UINT64_MAX) CountBlocksRefused();
   for (ConnId id : std::exchange(next_turn_, {})) {
     if (Connection* conn = connections_.Find(id)) MarkDirty(*conn);
   }

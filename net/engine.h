@@ -114,9 +114,10 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     Credit* credit = nullptr;  // null: no cap but connections_max
     AddressTable* addresses = nullptr;  // null: no cap
     AcceptRate* rate = nullptr;         // null: no bound
-    // Bytes of blocks that connections of this shard may hold: received and not taken, carried, queued. From three quarters
-    // on who holds some is not read (what a Poll has just brought comes on top); at it there is no memory for another
-    // block, and who needs one ends.
+    // Bytes of blocks that connections of this shard may hold: half of it for what they have received and not taken, half
+    // for what is queued and what they have of unfinished messages. From the first half, and from three quarters of the
+    // second, who holds some is not read (what a Poll has just brought comes on top). At the second half there is no
+    // memory for another block, and who needs one ends.
     uint64_t block_bytes_max = UINT64_MAX;
     uint64_t seed = 1;         // of what is chosen at random
   };
@@ -410,15 +411,15 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   static uint32_t AgeDue(const Connection& conn, uint32_t max_age_s, uint32_t opened_s);
   bool Served(const Connection& conn) const;
   void Shed();
-  void BoundBlocks();
-  bool BytesPressed() const { return block_bytes() >= block_bytes_high_; }
+  void CountBlocksRefused();
+  bool BytesPressed() const { return shard_->buffers().block_bytes() >= written_bytes_high_; }
   // What it has received waits: its queue is too long, or there is one at all where blocks run short. (At the end of the
   // stream that would save nothing.)
   bool ReadsHeld(const Connection& conn) const {
     if (conn.ReadsHeld()) return true;
     return conn.output_ != nullptr && BytesPressed() && !conn.Has(Connection::kFullDuplex | Connection::kEofSeen);
   }
-  bool Pressed() const { return retained_ >= kRetainedPerShard || BytesPressed(); }
+  bool Pressed() const { return retained_ >= retained_max_ || BytesPressed(); }
 
   // owned_connection.cc: connections that a coroutine owns
   void Own(Connection& conn);
@@ -519,7 +520,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   uint32_t parked_ = 0;         // leases, of all connections
   uint64_t queued_bytes_ = 0;  // of all connections
   bool pressure_ = false;
-  const uint64_t block_bytes_high_;  // UINT64_MAX: there is no bound
+  const uint32_t retained_max_;         // from here on who holds some is not read
+  const uint64_t written_bytes_high_;   // likewise, of blocks that are no receive blocks
   uint64_t blocks_refused_ = 0;      // of the pool's count
 
   int memory_step_ = 0;

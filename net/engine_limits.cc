@@ -67,7 +67,7 @@ void Engine::GiveBackTokens(const Listener& listener) {
 void Engine::SettleCredit(Listener& listener) {
   Credit* credit = listener.bounds.credit;
   const int64_t more = listener.holds - listener.settled;
-  if (more == 0) return;
+  if (credit == nullptr || more == 0) return;
   listener.settled = listener.holds;
   if (more > 0) return credit->TakeUnasked(more);
   credit->Give(-more);
@@ -126,7 +126,7 @@ void Engine::ChangeBounds(ListenerId id, const ListenerBounds& bounds) {
     if (before != nullptr && settled > 0) before->Give(settled);
   }
   listener.bounds = bounds;
-  if (bounds.credit != nullptr) SettleCredit(listener);
+  SettleCredit(listener);
   UpdateAcceptModes(/*again=*/true);
 }
 
@@ -279,11 +279,7 @@ void Engine::Shed() {
   shard_->wheel().Arm(&shed_timer_, core::TimerKind::kFunction, shard_->now_ms() + kShedMs);
 }
 
-// The blocks of receiving count too: what they take is not there for others.
-void Engine::BoundBlocks() {
-  const uint64_t max = options_.block_bytes_max;
-  const uint64_t received = uint64_t{retained_} * alloc::BufferPool::kReceiveBlockBytes;
-  shard_->buffers().SetBlockBytesMax(max - std::min(received, block_bytes_high_));
+void Engine::CountBlocksRefused() {
   const uint64_t refused = shard_->buffers().over_bound();
   counters_.Add(EngineCount::kBlocksOverBound, refused - std::exchange(blocks_refused_, refused));
 }

@@ -85,9 +85,9 @@ void Engine::StopListener(Listener& listener) {
 void Engine::OnAcceptStopped(ListenerId id) {
   Listener& listener = *listeners_[id];
   shard_->wheel().Cancel(&listener.timer);
+  EndStop(listener);
   listener.listening = false;
   listener.backing_off = false;
-  EndStop(listener);
   backlogs_ -= static_cast<uint32_t>(listener.backlog);
   --listeners_open_;
   if (listener.retired) EndListener(listener);
@@ -150,6 +150,7 @@ void Engine::ForgetIfUnused(uint16_t id) {
   // Its credit is settled first, at the end of this turn.
   to_tell_.push_back([this, id = profile->listener] {
     Listener& listener = *listeners_[id];
+    listener.bounds = {};  // they may go
     listener.gone = true;
     if (listener.on_gone) std::exchange(listener.on_gone, nullptr)();
   });

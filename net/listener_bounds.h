@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ListenerBounds: what the shards of a listener share of its limits. Null: there is no such limit.
 //
-// Threads:  a value; what it names is for any thread, and outlives the engines.
+// Threads:  a value; what it names is for any thread, and outlives the listener on every shard.
 #ifndef MOORING_NET_LISTENER_BOUNDS_H_
 #define MOORING_NET_LISTENER_BOUNDS_H_
 

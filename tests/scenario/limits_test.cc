@@ -187,10 +187,10 @@ TEST_P(Limits, SlowReadersHoldNoMoreThanTheBoundAndOthersAreServed) {
     most = std::max(most, held());
     server.PassTime(5);
   }
-  EXPECT_TRUE(server.Await([&] { return held() >= kBound / 4 * 3; }));
+  EXPECT_TRUE(server.Await([&] { return server.Count(EngineCount::kPressure) >= 1; }));
   // What a Poll brings of fast senders comes on top, until the end of its turn, when they are read no more.
   const uint64_t written = server.OnShard(0, [](net::Engine& engine) { return engine.shard()->buffers().block_bytes(); });
-  EXPECT_LE(written, kBound);
+  EXPECT_LE(written, kBound / 2);
   std::printf("held at most %llu KB, written %llu KB\n", static_cast<unsigned long long>(most >> 10),
               static_cast<unsigned long long>(written >> 10));
   Client quick(server.port());

@@ -55,6 +55,13 @@ std::string ToText(const Report& report) {
     absl::StrAppendFormat(&text, "  %-8s %s\n", Name(finding.verdict), finding.text);
     if (!finding.mend.empty()) absl::StrAppendFormat(&text, "  %-8s > %s\n", "", finding.mend);
   }
+  const bool sysctls = std::any_of(report.findings.begin(), report.findings.end(), [](const Finding& finding) {
+    return finding.area == "sysctls" && finding.verdict != Verdict::kOk;
+  });
+  if (sysctls) {
+    absl::StrAppend(&text, "\ntools/tune-host --apply --connections=", report.demand.connections,
+                    " sets the sysctls above, and --revert brings back what was\n");
+  }
   const size_t problems = CountOf(report.findings, Verdict::kProblem);
   const size_t warnings = CountOf(report.findings, Verdict::kWarning);
   absl::StrAppend(&text, "\n");

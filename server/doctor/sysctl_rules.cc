@@ -11,7 +11,8 @@ namespace mooring::server::doctor {
 
 void JudgeSysctls(const HostFacts& host, const std::vector<Recommendation>& table, const Demand& demand,
                   Findings* findings) {
-  const Variables variables = {.connections = demand.connections, .memory_bytes = host.memory_bytes()};
+  // They are the machine's, whatever part of it a cgroup has.
+  const Variables variables = {.connections = demand.connections, .memory_bytes = host.machine_memory_bytes};
   std::set<std::string> seen;
   for (const Recommendation& row : table) {
     const auto found = host.sysctls.find(row.key);

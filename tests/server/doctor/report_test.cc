@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Report Example() {
   Report report;
@@ -47,6 +48,15 @@ TEST(Report, TextHasALineForEachUnderItsArea) {
   Report well;
   well.findings = {{"limits", "nofile", Verdict::kNote, "x"}};
   EXPECT_THAT(ToText(well), EndsWith("\n\nall well\n"));
+}
+
+TEST(Report, TextNamesTheScriptThatSetsSysctls) {
+  Report report;
+  report.demand.connections = 777;
+  report.findings = {{"sysctls", "a", Verdict::kOk, "a = 1"}, {"plan", "b", Verdict::kNote, "b"}};
+  EXPECT_THAT(ToText(report), Not(HasSubstr("tune-host")));
+  report.findings[0].verdict = Verdict::kNote;
+  EXPECT_THAT(ToText(report), HasSubstr("tools/tune-host --apply --connections=777 "));
 }
 
 TEST(Report, JsonSaysTheSame) {

@@ -26,6 +26,7 @@ constexpr char kTable[] =
 Findings Judge(std::map<std::string, std::vector<uint64_t>> sysctls, const Demand& demand) {
   HostFacts host;
   host.machine_memory_bytes = 60;
+  host.cgroup_memory_bytes = 20;  // has no say: sysctls are the machine's
   host.sysctls = std::move(sysctls);
   Findings findings;
   JudgeSysctls(host, *ParseRecommendations(kTable), demand, &findings);

@@ -55,7 +55,7 @@ size_t TurnTimes::WhatRan(char* text, size_t size) const {
     if ((ran_ >> bit & 1) != 0 && name_ != nullptr) add(name_(context_, bit - kService));
   }
   if ((ran_ >> kOthers & 1) != 0) add("other services");
-  for (const Work work : {kMail, kAnswers, kTimers, kTasks}) {
+  for (const Work work : {kMail, kAnswers, kTimers, kTasks, kStart}) {
     if ((ran_ >> work & 1) != 0) add(Name(work));
   }
   return used;

@@ -40,6 +40,7 @@ enum Work : uint32_t {
   kTimers,
   kTasks,    // that became runnable: after a sleep, an event, a child
   kFlush,    // what the layer above does at its end
+  kStart,    // what the program does before it serves: may take as long as it likes, and is no stall
   kService = 8,
 };
 // Empty from kService on: the listener's own name is asked for elsewhere.
@@ -51,6 +52,7 @@ constexpr std::string_view Name(Work work) {
     case kTimers: return "timers";
     case kTasks: return "tasks";
     case kFlush: return "flush";
+    case kStart: return "start hooks";
     case kService: break;
   }
   return {};
@@ -94,7 +96,7 @@ class TurnTimes {
     const Nanos took = now - began_.load(std::memory_order_relaxed);
     durations_.Record(static_cast<uint64_t>(took));
     if (took > shortest_ || now >= oldest_expires_) Remember(now, took);
-    if (took >= limit_.load(std::memory_order_relaxed)) CountStall(took);
+    if (took >= limit_.load(std::memory_order_relaxed) && (ran_ >> kStart & 1) == 0) CountStall(took);
   }
   void Doing(uint32_t work) {
     if (work_.load(std::memory_order_relaxed) == work) return;

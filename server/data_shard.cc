@@ -58,6 +58,7 @@ absl::Status DataShard::SetUp() {
 
 std::string DataShard::Begin() {
   std::string threw = WhatItThrows([&] {
+    shard_->turns().Doing(core::kStart);
     for (const auto& start : options_.program->on_start) start();
   });
   begun_ = threw.empty();

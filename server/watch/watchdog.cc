@@ -48,7 +48,7 @@ void Watchdog::LookAtTurnsThatGoOn(core::Nanos now) {
     const core::Shard& shard = *control_->shards()[i].shard;
     Watched& watched = watched_[i];
     const core::TurnTimes::Running running = shard.turns().Now();
-    if (!running.working || running.turn != watched.turn) {
+    if (!running.working || running.turn != watched.turn || running.work == core::kStart) {
       watched = {.turn = running.turn};
       continue;
     }

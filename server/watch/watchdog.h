@@ -7,8 +7,8 @@
 // whole process (SIGSTOP, a debugger, a suspended machine) stops the watchdog's clock, too. What it cannot know: whether a
 // tool that runs one thread at a time (a debugger in non-stop mode, valgrind) holds a shard up; there it belongs off.
 //
-// Not watched: the control shard, which does the looking (the service manager's watchdog is for that), and shards that have
-// not begun their turns or have ended them.
+// Not watched: the control shard, which does the looking (the service manager's watchdog is for that), shards that have ended
+// their turns, and what a program does before it serves (OnShardStart): that may load for as long as it likes.
 //
 // Threads:  the control shard.
 // Limits:   a line for turns that are over in ten seconds, with the longest of the last; a line for each that goes on.

@@ -147,6 +147,17 @@ TEST_F(TurnTimesTest, CountsTurnsOfTheLimitAndShowsTheLast) {
   EXPECT_EQ(turns_.stalls(), 2u);
 }
 
+// What a program loads before it serves keeps nobody waiting.
+TEST_F(TurnTimesTest, StartingIsNoStall) {
+  turns_.SetLimit(Millis(100));
+  turns_.Begin(now_);
+  turns_.Doing(kMail);
+  turns_.Doing(kStart);
+  turns_.End(now_ += Seconds(20));
+  EXPECT_EQ(turns_.stalls(), 0u);
+  EXPECT_EQ(turns_.Longest().front().what, "mail, start hooks");
+}
+
 TEST_F(TurnTimesTest, ShowsThePresentTurn) {
   EXPECT_FALSE(turns_.Now().working);
   turns_.Begin(70);

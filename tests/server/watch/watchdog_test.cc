@@ -137,6 +137,14 @@ TEST_F(WatchdogTest, AShardThatSleepsHangsInNothing) {
   EXPECT_EQ(TakeLines(), Lines());
 }
 
+TEST_F(WatchdogTest, AProgramMayTakeItsTimeBeforeItServes) {
+  shards_[0]->shard.turns().Begin(clock_.Now());
+  shards_[0]->shard.turns().Doing(core::kStart);
+  for (int i = 0; i < 100; ++i) Look();
+  EXPECT_EQ(dog_.aborts, Lines());
+  EXPECT_EQ(TakeLines(), Lines());
+}
+
 TEST_F(WatchdogTest, AbortsNeverWhereItIsSwitchedOff) {
   control_.settings_now.runtime.watchdog_abort_s = 0;
   Hang(0);

@@ -156,6 +156,11 @@ class Container(unittest.TestCase):
         file, pod, service = yaml.safe_load_all(text_of("pod.yaml"))
         self.assertEqual([part["kind"] for part in (file, pod, service)], ["ConfigMap", "Pod", "Service"])
         settings = tomllib.loads(file["data"]["mooringd.toml"])
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as toml:
+            toml.write(file["data"]["mooringd.toml"])
+            toml.flush()
+            checked = run(MOORINGD, "check", "--config", toml.name)
+            self.assertEqual(checked.returncode, 0, checked.stdout)
         spec = pod["spec"]
         seconds = {key: int(value.rstrip("s")) for key, value in settings["drain"].items()}
         self.assertGreater(spec["terminationGracePeriodSeconds"], sum(seconds.values()))

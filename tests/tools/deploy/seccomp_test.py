@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# tools/deploy/seccomp.json: under it mooringd serves by every transport, and drains.
+# tools/deploy/seccomp.json: under it mooringd serves by every transport, reads its file and opens its
+# logs anew, and drains.
 #
 # The filter is made here of the profile's names, as container runtimes do, and given to the kernel just before exec.
 import ctypes
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 PROFILE = os.path.abspath("tools/deploy/seccomp.json")
@@ -73,7 +75,7 @@ def available():
     """The transports that this machine has without a filter."""
     found = []
     for transport in ["io_uring", "io_uring-base", "epoll"]:
-        server = Server(["--transport=" + transport, "--listen=echo=127.0.0.1:0"], None)
+        server = Server(["--transport=" + transport, "--listen=echo=127.0.0.1:0", "--admin-listen=off"], None)
         if server.ports:
             found.append(transport)
             server.process.kill()
@@ -91,6 +93,8 @@ class Server:
             found = re.match(r"listening: (\S+) on (?:127\.0\.0\.1:(\d+)|unix:(\S+))", line)
             if found:
                 self.ports[found.group(1)] = found.group(2) or found.group(3)
+            if found := re.match(r"admin: http://127\.0\.0\.1:(\d+)/", line):
+                self.ports["admin"] = found.group(1)
             if line.startswith("try: "):
                 break
 
@@ -121,6 +125,33 @@ def exchange(to, request):
         return answer
 
 
+FILE = """
+[runtime]
+transport = "{transport}"
+track_peers = true
+
+[[listener]]
+service = "echo"
+address = "127.0.0.1:0"
+
+[[listener]]
+service = "line"
+address = "unix:{folder}/line"
+
+[[listener]]
+service = "http"
+address = "127.0.0.1:0"
+root = "{folder}"
+access_log = "{folder}/access"
+
+[admin]
+listen = "127.0.0.1:0"
+
+[log]
+file = "{folder}/log"
+"""
+
+
 class Seccomp(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -135,12 +166,24 @@ class Seccomp(unittest.TestCase):
         self.folder = folder.name
         with open(self.folder + "/page.txt", "w", encoding="utf-8") as file:
             file.write("x" * 100000)
-        server = Server(["--transport=" + transport, "--http-root=" + self.folder, "--http-access-log=" + self.folder + "/access",
-                         "--listen=echo=127.0.0.1:0,line=unix:%s/line,http=127.0.0.1:0" % self.folder], code)
+        with open(self.folder + "/mooringd.toml", "w", encoding="utf-8") as file:
+            file.write(FILE.format(folder=self.folder, transport=transport))
+        server = Server(["--config=%s/mooringd.toml" % self.folder], code)
         self.addCleanup(server.process.kill)
         return server
 
-    def test_each_transport_serves_and_drains(self):
+    def await_text(self, name, text):
+        """In a file that another process writes."""
+        until = time.monotonic() + 60
+        said = ""
+        while text not in said:
+            self.assertLess(time.monotonic(), until, said)
+            time.sleep(0.005)
+            if os.path.exists(self.folder + name):
+                with open(self.folder + name, encoding="utf-8") as file:
+                    said = file.read()
+
+    def test_each_transport_serves_reloads_opens_anew_and_drains(self):
         code = program(self.profile)
         for transport in self.transports:
             with self.subTest(transport=transport):
@@ -151,6 +194,17 @@ class Seccomp(unittest.TestCase):
                 self.assertEqual(exchange(server.ports["line"], b"a\nb\n"), b"OK\nOK\n")
                 request = b"GET /page.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
                 self.assertTrue(exchange(server.ports["http"], request).endswith(b"x" * 100000))
+                for page in [b"/metrics", b"/connections", b"/stats", b"/readyz"]:
+                    answer = exchange(server.ports["admin"], request.replace(b"/page.txt", page).replace(b"Host: x", b"Host: localhost"))
+                    self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer[:200])
+                # Signals are taken in order, the one that ends it last.
+                os.rename(self.folder + "/log", self.folder + "/log.1")
+                with open(self.folder + "/mooringd.toml", "a", encoding="utf-8") as file:
+                    file.write('[[listener]]\nservice = "discard"\naddress = "127.0.0.1:0"\n')
+                server.process.send_signal(signal.SIGUSR1)
+                self.await_text("/log", "files reopened")
+                server.process.send_signal(signal.SIGHUP)
+                self.await_text("/log", "listeners_added=1")
                 with connected(server.ports["echo"]) as last:
                     last.sendall(b"x")
                     self.assertEqual(last.recv(1), b"x")

@@ -9,7 +9,6 @@
 # takes down with it on every way out.
 import os
 import re
-import shlex
 import sys
 
 import programs
@@ -39,11 +38,9 @@ def main():
     programs.run("ip", "link", "set", "lo", "up")
     (folder,) = [name for name in os.listdir(root) if name.startswith("mooringd-")]
 
-    # The example's flags are taken at their word: they are what an operator starts with.
-    with open(os.path.join(root, folder, "examples/mooringd.env"), encoding="utf-8") as file:
-        flags = shlex.split(re.search(r'^MOORINGD_FLAGS="(.*)"$', file.read(), re.MULTILINE).group(1))
-    # As nobody, as the example's unit has it.
-    command = ["chroot", "--userspec=65534:65534", root, "/%s/mooringd" % folder] + flags
+    # The example's file is taken at its word: it is what an operator starts with. As nobody, as the unit has it.
+    command = ["chroot", "--userspec=65534:65534", root, "/%s/mooringd" % folder,
+               "--config=/%s/examples/mooringd.toml" % folder]
     with programs.Server(["line", "echo"], command) as server:
         with open("%s/proc/%d/maps" % (root, server.process.pid), encoding="utf-8") as file:
             mapped = sorted({line.split()[-1] for line in file if ".so" in line})

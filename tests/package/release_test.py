@@ -49,7 +49,12 @@ class ReleaseTest(unittest.TestCase):
         self.assertEqual(os.path.basename(self.release), "mooring-%s-linux-%s.tar.gz" % (version, os.uname().machine))
         self.assertEqual(os.path.basename(top), "mooringd-" + version)
         self.assertEqual(
-            sorted(os.listdir(top)), ["README.md", "examples", "lib", "licences", "mooringd"])
+            sorted(os.listdir(top)), ["README.md", "examples", "lib", "licences", "mooringd", "tools"])
+        with open(os.path.join(top, "examples/mooringd.service"), encoding="utf-8") as file:
+            self.assertEqual(set(re.findall(r"^Exec\w+=(\S*/mooringd) ", file.read(), re.MULTILINE)), {"/opt/mooringd/mooringd"})
+        for tool in ["affinity", "profile", "tune-host"]:
+            self.assertIn("usage: tools/" + tool, programs.run(os.path.join(top, "tools", tool), "--help"))
+        self.assertEqual(programs.run(mooringd, "check", "--config", os.path.join(top, "examples/mooringd.toml"))[:3], "OK:")
         with tarfile.open(self.release) as archive:
             entries = archive.getmembers()
         self.assertEqual({(entry.uid, entry.gid) for entry in entries}, {(0, 0)})

@@ -322,7 +322,7 @@ void Runtime::OnStartFailed(const std::string& why) {
 std::string Runtime::Report() const {
   std::string text = absl::StrCat("transport: ", views_[0].transport->Describe(), "\nheap: ", alloc::HeapName(), "\n", plan_.ToString());
   if (text.back() != '\n') text += '\n';
-  if (!settings_.file.empty()) absl::StrAppend(&text, "settings: ", settings_.file, "\n");
+  if (!settings_.file.empty()) absl::StrAppend(&text, "configuration: ", settings_.file, "\n");
   if (!options_.transport.note.empty()) absl::StrAppend(&text, "note: ", options_.transport.note, "\n");
   for (const std::string& note : notes_) absl::StrAppend(&text, "note: ", note, "\n");
   for (const Served& served : served_) {

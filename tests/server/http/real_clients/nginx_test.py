@@ -109,7 +109,7 @@ class Proxy(servers.Case):
         ended = []
         thread = threading.Thread(target=lambda: (other.end(), ended.append(True)))
         thread.start()
-        while not any(": draining, " in line for line in other.lines) and thread.is_alive():
+        while not any(" draining; " in line for line in other.lines) and thread.is_alive():
             threading.Event().wait(0.005)
         self.assertEqual(self.ask(front, "POST", "/whole", b"after"), servers.told(b"after").encode())
         thread.join(servers.PATIENCE_S)

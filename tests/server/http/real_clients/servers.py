@@ -45,10 +45,12 @@ class Daemon:
         # What the tests themselves are told is not for it; and two servers would want one port.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MOORING_")}
         environment["MOORING_ADMIN_LISTEN"] = "off"
-        self.process = subprocess.Popen([of_workspace(binary)] + arguments, stderr=subprocess.PIPE, text=True, env=environment)
+        # Its log, on stdout, among what it says at start.
+        self.process = subprocess.Popen([of_workspace(binary)] + arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        text=True, env=environment)
         self.port = 0
         prefix = "listening: %s on 127.0.0.1:" % service
-        for line in self.process.stderr:
+        for line in self.process.stdout:
             self.lines.append(line)
             if line.startswith(prefix):
                 self.port = int(line[len(prefix):].split()[0])
@@ -60,7 +62,7 @@ class Daemon:
         self.base = "http://127.0.0.1:%d" % self.port
 
     def read_on(self):
-        for line in self.process.stderr:
+        for line in self.process.stdout:
             self.lines.append(line)
 
     def end(self):

@@ -69,6 +69,10 @@ class Control {
   virtual Log& log() = 0;
   virtual int64_t started_wall_s() const = 0;  // seconds since 1970
   virtual ServerState state() const = 0;
+  // As it was worked out where the settings say none; UINT64_MAX: there is none.
+  virtual uint64_t memory_ceiling_bytes() const { return UINT64_MAX; }
+  // How near memory is to it: 0 well below, 1 new connections are reset, 2 idle ones are closed too.
+  virtual int memory_step() const { return 0; }
   virtual std::vector<ServedListener> listeners() const = 0;
   // The data shards in order; valid for this turn.
   virtual const std::vector<ShardView>& shards() const = 0;

@@ -125,6 +125,8 @@ class Runtime final : private Control {
   Log& log() override { return *options_.log; }
   int64_t started_wall_s() const override { return started_wall_s_; }
   ServerState state() const override { return state_; }
+  uint64_t memory_ceiling_bytes() const override { return memory_.ceiling_bytes(); }
+  int memory_step() const override { return memory_.step(); }
   std::vector<ServedListener> listeners() const override;
   const std::vector<ShardView>& shards() const override { return views_; }
   absl::Status Drain() override;

@@ -30,8 +30,12 @@ constexpr MetricInfo kCatalogue[] = {
      "Connections that the process can hold at a time: the smallest of its limits.",
      "Fixed at start. The start-up plan and `mooringd doctor` name the limit that binds, and how to raise it."},
     {M::kMemoryCeiling, "mooring_memory_ceiling_bytes", kGauge, "",
-     "Resident memory at which new connections are refused (memory_ceiling).",
+     "What resident memory is kept below (memory_ceiling).",
      "Fixed at start. Compare with process_resident_memory_bytes.", "a ceiling"},
+    {M::kMemoryStep, "mooring_memory_step", kGauge, "",
+     "What is done about memory: 0 nothing, 1 new connections are reset, 2 idle ones are closed too.",
+     "Above 0: the ceiling is near. See mooring_memory_bytes, mooring_user_bytes_per_connection; raise `memory_ceiling` or add "
+     "servers."},
 
     // Connections.
     {M::kConnectionsActive, "mooring_connections_active", kGauge, "",

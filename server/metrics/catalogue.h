@@ -22,6 +22,7 @@ enum class Metric : uint8_t {
   kShards,
   kConnectionsLimit,
   kMemoryCeiling,
+  kMemoryStep,
   // Connections.
   kConnectionsActive,
   kConnectionsPeak,

@@ -38,8 +38,9 @@ void AddServer(const Control& control, Families* families) {
   families->Add(Metric::kShards, Double(shards.size()));
   const core::Plan& plan = control.plan();
   families->Add(Metric::kConnectionsLimit, Double(plan.credit != 0 ? plan.credit : plan.connections_possible));
-  const uint64_t ceiling = control.settings().runtime.memory_ceiling_bytes;
-  if (ceiling != 0 && ceiling != UINT64_MAX) families->Add(Metric::kMemoryCeiling, Double(ceiling));
+  const uint64_t ceiling = control.memory_ceiling_bytes();
+  if (ceiling != UINT64_MAX) families->Add(Metric::kMemoryCeiling, Double(ceiling));
+  families->Add(Metric::kMemoryStep, control.memory_step());
 }
 
 void AddListenerCounters(const std::vector<ShardView>& shards, const ServedListener& listener, Families* families) {

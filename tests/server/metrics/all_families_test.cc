@@ -82,7 +82,7 @@ std::string Everything() {
     control.shards_.push_back(view);
   }
   control.listeners_ = {{"web", "http", *net::Endpoint::Parse("127.0.0.1:" + std::to_string(server.port())), 0, true}};
-  control.settings_.runtime.memory_ceiling_bytes = 1 << 30;
+  control.memory_ceiling_bytes_ = 1 << 30;
   control.plan_.connections_possible = 1000;
   Metrics metrics(&control);
   scenario::Client client(server.port());

@@ -42,6 +42,8 @@ class FakeControl final : public Control {
   Log& log() override { return log_; }
   int64_t started_wall_s() const override { return started_wall_s_; }
   ServerState state() const override { return state_; }
+  uint64_t memory_ceiling_bytes() const override { return memory_ceiling_bytes_; }
+  int memory_step() const override { return memory_step_; }
   std::vector<ServedListener> listeners() const override { return listeners_; }
   const std::vector<ShardView>& shards() const override { return shards_; }
   absl::Status Drain() override { return absl::OkStatus(); }
@@ -54,6 +56,8 @@ class FakeControl final : public Control {
   FakeLog log_;
   int64_t started_wall_s_ = 0;
   ServerState state_ = ServerState::kServing;
+  uint64_t memory_ceiling_bytes_ = UINT64_MAX;
+  int memory_step_ = 0;
   std::vector<ServedListener> listeners_;
   std::vector<ShardView> shards_;
 };

@@ -277,12 +277,14 @@ TEST(Metrics, StateLimitsAndListenersAreThoseOfTheControl) {
   EXPECT_FALSE(one.Has("mooring_memory_ceiling_bytes"));
   EXPECT_EQ(one("mooring_state", {"serving"}), 1);
   sim.control.plan_.credit = 500;
-  sim.control.settings_.runtime.memory_ceiling_bytes = 1 << 30;
+  sim.control.memory_ceiling_bytes_ = 1 << 30;
+  sim.control.memory_step_ = 2;
   sim.control.state_ = ServerState::kDraining;
   sim.control.listeners_ = {{"a", "echo", {}, 0, true}, {"b", "line", {}, 1, false}};
   const Figures two = sim.Now();
   EXPECT_EQ(two("mooring_connections_limit"), 500);
   EXPECT_EQ(two("mooring_memory_ceiling_bytes"), 1 << 30);
+  EXPECT_EQ(two("mooring_memory_step"), 2);
   EXPECT_EQ(two("mooring_state", {"serving"}), 0);
   EXPECT_EQ(two("mooring_state", {"draining"}), 1);
   EXPECT_EQ(two("mooring_listener_open", {"a", "echo"}), 1);

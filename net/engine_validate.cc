@@ -92,7 +92,9 @@ const char* Engine::Validate(const Connection& conn) const {
     case State::kOpen: {
       const bool held = conn.Has(Connection::kPaused) || conn.ReadsHeld();
       const bool task = conn.Has(Connection::kTask);
-      if (parked != 0 && !task && MayDeliver(conn)) return "parked bytes may be delivered and nobody does";
+      // Where blocks ran short, the end of that, or of its first attempt, looks at it again.
+      const bool looked_at = conn.Has(Connection::kPressed | Connection::kFirstAttempt);
+      if (parked != 0 && !task && MayDeliver(conn) && !looked_at) return "parked bytes may be delivered and nobody does";
       if (conn.Has(Connection::kEofDue) && parked == 0 && !held && !(task && conn.Has(Connection::kNoReader))) {
         return "the end of the stream is known and nobody tells the service";
       }

@@ -102,8 +102,9 @@ std::string SimServer::Listen(const ServiceFactory& service, const ServiceOption
   return claim->address().ToString();
 }
 
-std::string SimServer::ListenUnix(const ServiceFactory& service, const ServiceOptions& options) {
-  const ListenerId id = AddProfile(service, options);
+std::string SimServer::ListenUnix(const ServiceFactory& service, const ServiceOptions& options,
+                                  const ListenerBounds& bounds) {
+  const ListenerId id = AddProfile(service, options, bounds);
   sim::SimKernel& kernel = world.kernel();
   sockaddr_un at = {};
   at.sun_family = AF_UNIX;

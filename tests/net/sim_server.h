@@ -80,7 +80,7 @@ class SimServer {
   // The same service on all shards; where it listens.
   std::string Listen(const ServiceFactory& service, const ServiceOptions& options = {}, const ListenerBounds& bounds = {});
   // At a Unix path of its own: one socket, of which each shard has a descriptor. No file is made.
-  std::string ListenUnix(const ServiceFactory& service, const ServiceOptions& options = {});
+  std::string ListenUnix(const ServiceFactory& service, const ServiceOptions& options = {}, const ListenerBounds& bounds = {});
   // A profile for Engine::Connect.
   ListenerId AddProfile(const ServiceFactory& service, const ServiceOptions& options = {}, const ListenerBounds& bounds = {});
   // At what Listen has returned.

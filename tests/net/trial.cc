@@ -80,6 +80,11 @@ const Findings& Trial::Run() {
     for (size_t i = 0; i < server_->size(); ++i) server_->engine(i).LeaveLive();
   }
   server_->DestroyNow();
+  for (const auto& credit : credits_) {
+    if (finish && credit->left() != plan_.listener_credit) {
+      findings_.Add("leftovers", absl::StrCat("credit of a listener: ", credit->left(), ", not ", plan_.listener_credit));
+    }
+  }
   if (finish) {
     for (const std::string& left : server_->world.kernel().in_flight_at_exit()) {
       // The wake-up of a shard waits for ever, a read of its eventfd; nothing else may.
@@ -98,6 +103,8 @@ void Trial::SetUp() {
   options.connections_max = plan_.slab;
   options.credit = plan_.credit;
   options.backlog = plan_.backlog;
+  if (plan_.accept_rate != 0) options.rate = &accept_rate_.emplace(plan_.accept_rate);
+  if (plan_.block_bytes != 0) options.block_bytes_max = plan_.block_bytes;
   options.sq_entries = plan_.sq_entries;
   options.cq_entries = plan_.cq_entries;
   options.shard.mailbox_capacity = plan_.mailbox;
@@ -119,7 +126,13 @@ void Trial::SetUp() {
   for (const TrialPlan::Service& each : plan_.services) {
     const ServiceFactory service = FactoryOf(each.service, &shards_);
     names_->AddListener(each.options.track_peers, each.at_path);
-    at_.push_back(each.at_path ? server_->ListenUnix(service, each.options) : server_->Listen(service, each.options));
+    ListenerBounds limits;
+    if (plan_.listener_credit != 0) {
+      credits_.push_back(std::make_unique<Credit>(plan_.listener_credit));
+      limits.credit = credits_.back().get();
+    }
+    at_.push_back(each.at_path ? server_->ListenUnix(service, each.options, limits)
+                               : server_->Listen(service, each.options, limits));
     // What a service writes without waiting for room may reach the hard cap; the others stop at the high watermark.
     const bool waits = each.service != TrialService::kKeeper && each.service != TrialService::kMailer &&
                        each.service != TrialService::kMember;
@@ -217,7 +230,7 @@ void Trial::Open() {
   PeerModel& peer = peers_.back();
   names_->Dialled(service, *peer.peer());
   if (plan_.end != TrialPlan::End::kFinish || setting.service == TrialService::kPusher) peer.peer()->CloseOnEof();
-  if (plan_.frames != 0 || plan_.slab != 0 || plan_.aborts) peer.MayEndEarly();
+  if (plan_.frames != 0 || plan_.slab != 0 || plan_.block_bytes != 0 || plan_.aborts) peer.MayEndEarly();
   if (plan_.closes_slow && setting.service == TrialService::kMember) peer.MayEndEarly();
 }
 

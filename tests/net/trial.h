@@ -82,6 +82,8 @@ class Trial {
   const TrialPlan plan_;
   Findings findings_;
   Coverage coverage_;
+  std::vector<std::unique_ptr<Credit>> credits_;  // of listeners
+  std::optional<AcceptRate> accept_rate_;
   std::unique_ptr<SimServer> server_;
   std::optional<sim::FaultPlan> faults_;  // of the server's kernel
   std::unique_ptr<Invariants> invariants_;

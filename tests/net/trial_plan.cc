@@ -84,6 +84,9 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
   if (plan.has(TrialService::kPoster) && dice.Chance(60)) plan.mailbox = 2;  // so that some are refused
   if (dice.Chance(30)) plan.receive_blocks = static_cast<uint32_t>(dice.Between(64, 160));
   if (dice.Chance(4)) plan.frames = static_cast<uint32_t>(dice.Between(1, 30));
+  if (dice.Chance(12)) plan.listener_credit = static_cast<int64_t>(dice.Between(1, 30));
+  if (dice.Chance(12)) plan.accept_rate = static_cast<uint32_t>(dice.Between(20, 2000));
+  if (dice.Chance(6)) plan.block_bytes = dice.Between(64 << 10, 1 << 20);
 
   plan.storms = dice.Chance(30);
   plan.closes_slow = dice.Chance(40);
@@ -113,7 +116,8 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
     plan.slots = 512;
     plan.sq_entries = std::max(plan.sq_entries, 16u);
     plan.cq_entries = std::max(plan.cq_entries, 512u);
-    plan.credit = 0;
+    plan.credit = plan.listener_credit = 0;
+    plan.block_bytes = 0;
     plan.slab = plan.frames = 0;
     plan.receive_blocks = 8192;
     plan.jumps = plan.aborts = plan.hoards = false;
@@ -127,7 +131,8 @@ bool TrialPlan::has(TrialService service) const {
 
 bool TrialPlan::tight() const {
   const auto enough = static_cast<int64_t>(kPeersMax) + 4;
-  return slots < enough || (credit != 0 && credit < enough) || receive_blocks < 512;
+  const auto short_of = [enough](int64_t of) { return of != 0 && of < enough; };
+  return slots < enough || short_of(credit) || short_of(listener_credit) || receive_blocks < 512;
 }
 
 std::string TrialPlan::ToString() const {
@@ -139,8 +144,8 @@ std::string TrialPlan::ToString() const {
                     each.options.queue_low_bytes, "B idle ", each.options.idle_timeout_s, "s stall ",
                     each.options.write_stall_s, each.options.track_peers ? "s named)" : "s)");
   }
-  absl::StrAppend(&out, ", peers ", peers, ", steps ", steps, ", slots ", slots, ", slab ", slab, ", credit ", credit,
-                  ", backlog ", backlog, ", sq ", sq_entries, ", cq ", cq_entries, ", mailbox ", mailbox);
+  absl::StrAppend(&out, ", peers ", peers, ", steps ", steps, ", slots ", slots, ", slab ", slab, ", credit ", credit, "/", listener_credit,
+                  ", accept rate ", accept_rate, ", block bytes ", block_bytes, ", backlog ", backlog, ", sq ", sq_entries, ", cq ", cq_entries, ", mailbox ", mailbox);
   absl::StrAppend(&out, ", receive blocks ", receive_blocks, ", frames ", frames, flood ? ", flood" : "",
                   storms ? ", storms" : "", closes_slow ? ", closes slow members" : "", outbound ? ", outbound" : "",
                   jumps ? ", jumps" : "",

@@ -45,6 +45,9 @@ struct TrialPlan {
   uint32_t slots = 512;
   uint32_t slab = 0;    // 0: enough
   int64_t credit = 0;   // 0: none
+  int64_t listener_credit = 0;   // of each listener; 0: none
+  uint32_t accept_rate = 0;      // 0: none
+  uint64_t block_bytes = 0;      // of each shard; 0: none. Little: who needs more ends
   int backlog = 16;
   unsigned sq_entries = 1024;
   unsigned cq_entries = 8192;

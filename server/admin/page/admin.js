@@ -156,8 +156,9 @@ const tiles = [
 
 // Bars, the longest first or as they come.
 
-function bars(place, values, format, most = undefined) {
-  const largest = most ?? Math.max(1, ...values.map(([, value]) => value));
+function bars(place, values, format) {
+  if (!place.firstChild?.classList.contains("bar")) place.replaceChildren();  // "none yet"
+  const largest = Math.max(1, ...values.map(([, value]) => value));
   while (place.children.length > values.length) place.lastChild.remove();
   values.forEach(([name, value], i) => {
     const bar = place.children[i] ??
@@ -167,7 +168,7 @@ function bars(place, values, format, most = undefined) {
     bar.children[1].firstChild.style.width = `${100 * value / largest}%`;
     setText(bar.children[2], format(value));
   });
-  if (values.length === 0) place.replaceChildren(make("span", "soft", "none yet"));
+  if (values.length === 0) place.append(make("span", "soft", "none yet"));
 }
 
 const largestFirst = (object) => Object.entries(object ?? {}).map(([name, value]) => [name, sum(value)])

@@ -139,7 +139,7 @@ class Page:
     def until(self, expression):
         """Returns when `expression` holds, looking at every change of the page."""
         held = self.value("""new Promise((done) => {
-          const holds = () => (%s);
+          const holds = () => { try { return %s; } catch (error) { return false; } };  // of what is not there yet
           if (holds()) return done(true);
           const observer = new MutationObserver(() => { if (holds()) { observer.disconnect(); done(true); } });
           observer.observe(document, {subtree: true, childList: true, characterData: true, attributes: true});

@@ -77,7 +77,7 @@ def echo(client, text):
         got += piece
 
 
-TILE = "document.querySelector('#tiles .tile b').textContent"
+TILE = "document.querySelector('#tiles .tile b')?.textContent"
 
 
 class AdminPage(unittest.TestCase):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page asks /stats every second and /connections every two, and shows what it gets. All text goes in as textContent.
 const POLL_MS = 1000, LIST_MS = 2000, STALLS_MS = 5000;
-const SECONDS = 120;  // that charts show
+const SECONDS = 120, SECONDS_AT_FIRST = 30;  // that charts show
 const byId = (id) => document.getElementById(id);
 
 // Elements.
@@ -62,6 +62,8 @@ function rate(read, i = history.length - 1) {
   return (now - before) / (history[i].at - history[i - 1].at);
 }
 
+// Seconds that charts show now.
+const span = () => Math.min(SECONDS, Math.max(SECONDS_AT_FIRST, history.at(-1).at - history[0].at));
 const read = (name, ...labels) => (figures) => get(figures, name, ...labels);
 const latest = (name, ...labels) => sum(get(history.at(-1)?.figures, name, ...labels));
 
@@ -79,13 +81,13 @@ function chart(place, series, format) {
     legend.append(make("span", style, `${each.name} `, value));
     return {...each, line, value};
   });
-  const when = legend.appendChild(make("span", "", "2 min"));
+  const when = legend.appendChild(make("span"));
   place.append(make("div", "chart", box, most), legend);
 
   let pointed = null;  // seconds before now that the pointer is at
   box.addEventListener("pointermove", (event) => {
     const area = box.getBoundingClientRect();
-    pointed = SECONDS * (1 - (event.clientX - area.left) / area.width);
+    if (history.length > 0) pointed = span() * (1 - (event.clientX - area.left) / area.width);
     draw();
   });
   box.addEventListener("pointerleave", () => {
@@ -105,11 +107,11 @@ function chart(place, series, format) {
         if (Math.abs(now - history[i].at - pointed) < Math.abs(now - history[shown].at - pointed)) shown = i;
       }
     }
-    setText(when, pointed === null ? "2 min" : `${Math.round(now - history[shown].at)} s ago`);
+    setText(when, pointed === null ? duration(span()) : `${Math.round(now - history[shown].at)} s ago`);
     lines.forEach((each, n) => {
       const points = [];
       values[n].forEach((value, i) => {
-        if (value !== undefined) points.push(`${(SECONDS - (now - history[i].at)).toFixed(2)},${(100 - 100 * value / top).toFixed(2)}`);
+        if (value !== undefined) points.push(`${(SECONDS * (1 - (now - history[i].at) / span())).toFixed(2)},${(100 - 100 * value / top).toFixed(2)}`);
       });
       each.line.setAttribute("points", points.join(" "));
       setText(each.value, format(values[n][shown]));

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # The page of mooringd's admin interface in Chromium: it loads without a complaint, shows who is there as they come and go,
-# closes one by its button, and drains after a question. With MOORING_SCREENSHOT=PATH it leaves a picture, docs/admin.png.
+# closes one by its button, and drains after a question. With ADMIN_PICTURE=PATH it leaves a picture, docs/admin.png.
 import os
 import re
 import signal
@@ -30,7 +30,8 @@ class Daemon:
         self.process = subprocess.Popen(
             [of_workspace("server/mooringd"), "--listen=echo=127.0.0.1:0,line=127.0.0.1:0,http=127.0.0.1:0", "--admin-listen=127.0.0.1:0",
              "--track-peers", "--drain-deadline=20"] + list(more),
-            stdout=self.stdout, stderr=subprocess.PIPE, text=True)
+            stdout=self.stdout, stderr=subprocess.PIPE, text=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("MOORING_")})
         self.lines = []
         self.ports = {}
         for line in self.process.stderr:
@@ -63,6 +64,7 @@ class Daemon:
     def end(self):
         self.process.send_signal(signal.SIGTERM)
         status = self.wait()
+        self.process.stderr.close()
         if status != 0:
             raise AssertionError("mooringd ended with %d:\n%s" % (status, "".join(self.lines)))
 
@@ -168,12 +170,12 @@ class AdminPage(unittest.TestCase):
         self.assertEqual(len(refused), 2, refused)
         self.assertTrue(all("status=403" in line for line in refused), refused)
 
-    @unittest.skipUnless("MOORING_SCREENSHOT" in os.environ, "a picture is made where MOORING_SCREENSHOT says")
+    @unittest.skipUnless("ADMIN_PICTURE" in os.environ, "a picture is made where ADMIN_PICTURE says")
     def test_picture(self):
-        path = os.environ["MOORING_SCREENSHOT"]
-        page = self.browser.open(self.server.admin, height=1750)
+        path = os.environ["ADMIN_PICTURE"]
+        page = self.browser.open(self.server.admin, height=1250)
         clients = []
-        for second in range(12):
+        for second in range(28):
             for n in range(3 + 2 * (second % 4)):
                 clients.append(self.server.connect(("echo", "line", "http")[(second + n) % 3]))
             for client in clients[::3]:

@@ -27,7 +27,7 @@ void Summary::Look(const Totals& totals, core::Nanos now) {
                            .closes = totals.Of(EngineCount::kReleased),
                            .bytes_in = totals.Of(EngineCount::kBytesReceived),
                            .bytes_out = totals.Of(EngineCount::kBytesSent),
-                           .messages = totals.OfTransports("receives")};
+                           .messages = totals.Of(EngineCount::kMessages)};
   const Counted before = std::exchange(before_, counted);
   const auto rate = [&](uint64_t Counted::*which) { return static_cast<double>(counted.*which - before.*which) / seconds; };
   const auto tenths = [&](uint64_t Counted::*which) { return std::round(rate(which) * 10) / 10; };

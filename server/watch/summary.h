@@ -4,7 +4,7 @@
 //   ... info  summary state=serving active=812 total=90311 peak=1204 accepts_per_s=12.5 closes_per_s=11.9
 //       bytes_in_per_s=81920 bytes_out_per_s=1048576 messages_per_s=640
 //
-// Rates are means since the line before. A message is what the transport received in one piece.
+// Rates are means since the line before. A message is a delivery to a service: a piece received, a line.
 //
 // Threads:  the control shard.
 #ifndef MOORING_SERVER_WATCH_SUMMARY_H_

@@ -26,7 +26,7 @@ namespace mooring::server::watch {
 
 class Watchdog {
  public:
-  explicit Watchdog(Control* control) : control_(control) {}
+  explicit Watchdog(Control* control) : control_(control) { TellLimits(); }  // so that the first second counts, too
   virtual ~Watchdog() = default;
 
   // Once a second. One that comes in less than half a second after the one before counts no time: a late ticker catches up.

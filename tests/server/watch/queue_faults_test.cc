@@ -24,7 +24,7 @@ metrics::AcceptQueues Say(const std::vector<net::Endpoint>& endpoints) {
   for (size_t i = 0; i < endpoints.size(); ++i) {
     asked.push_back(endpoints[i].ToString());
     if (overflows[i]) {
-      queues.of.push_back(metrics::AcceptQueue{.overflows = overflows[i]});
+      queues.of.push_back(metrics::AcceptQueue{.depth = 0, .limit = 128, .overflows = overflows[i]});
     } else {
       queues.of.push_back(std::nullopt);
     }

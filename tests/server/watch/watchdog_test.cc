@@ -31,7 +31,6 @@ class Patient final : public Watchdog {
 
 class WatchdogTest : public WatchBed {
  protected:
-  WatchdogTest() { dog_.Look(clock_.Now()); }  // tells the shards their limit
   void Look(Nanos after = Seconds(1)) {
     clock_.Advance(after);
     dog_.Look(clock_.Now());
@@ -66,6 +65,13 @@ TEST_F(WatchdogTest, ReportsATurnThatTookTooLongWithItsService) {
   EXPECT_EQ(TakeLines(), Lines{std::string(kOver) + "|count=1|total=1|shard=1|ms=300|ran=web" + kMend});
   Look();
   EXPECT_EQ(TakeLines(), Lines());
+}
+
+TEST_F(WatchdogTest, ReportsAlsoWhatWasBeforeItsFirstLook) {
+  Delay(0, Millis(300));
+  EXPECT_EQ(shards_[0]->shard.turns().stalls(), 1u);
+  dog_.Look(clock_.Now());
+  EXPECT_EQ(TakeLines().size(), 1u);
 }
 
 TEST_F(WatchdogTest, ReportsTheLongestOfSeveralAndNoMoreThanALineInTenSeconds) {

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "server/doctor/rules.h"
@@ -16,7 +15,7 @@ void JudgeSysctls(const HostFacts& host, const std::vector<Recommendation>& tabl
   std::set<std::string> seen;
   for (const Recommendation& row : table) {
     const auto found = host.sysctls.find(row.key);
-    if (absl::StartsWith(row.key, "limit.") || found == host.sysctls.end() || !seen.insert(row.key).second) continue;
+    if (found == host.sysctls.end() || !seen.insert(row.key).second) continue;
 
     std::vector<uint64_t> should = found->second;
     std::vector<std::string> reasons;

@@ -119,6 +119,8 @@ TEST_F(DoctorTest, JudgesForWhatTheSettingsSay) {
   EXPECT_THAT(output_, AllOf(HasSubstr("for 1,000 connections"), HasSubstr("1,000 connections fit")));
   EXPECT_EQ(Run({"--connections=1001"}), 3);
   EXPECT_THAT(output_, HasSubstr("> --max-connections=1001"));
+  settings_.runtime.max_connections = 70'000;
+  EXPECT_EQ(Run({}), 3) << "the settings ask for it as well as an argument does";
 
   settings_.runtime = {.shards = 3, .transport = net::TransportKind::kEpoll, .memory_ceiling_bytes = 16 << 20};
   EXPECT_EQ(Run({}), 1) << output_;

@@ -18,7 +18,7 @@ TEST(ParseKernelVersion, TakesTheFirstTwoNumbers) {
   EXPECT_EQ(ParseKernelVersion("6.12.117+deb12-amd64").major, 6);
   EXPECT_EQ(ParseKernelVersion("6.12.117+deb12-amd64").minor, 12);
   EXPECT_EQ(ParseKernelVersion("5.10-rc1").minor, 10);
-  for (const char* text : {"", "6", "6.", "x.1", "."}) EXPECT_EQ(ParseKernelVersion(text).major, 0) << text;
+  for (const char* text : {"", "6", "6.", "x.1", ".", "6x1"}) EXPECT_EQ(ParseKernelVersion(text).major, 0) << text;
   EXPECT_TRUE((KernelVersion{5, 14}.Before(6, 1)));
   EXPECT_TRUE((KernelVersion{6, 12}.Before(6, 14)));
   EXPECT_FALSE((KernelVersion{6, 14}.Before(6, 14)));
@@ -69,11 +69,15 @@ TEST(HostFacts, AreReadFromProcAndSys) {
 
 TEST(HostFacts, CapabilitiesAreBitsOfTheEffectiveSet) {
   core::MadeTree tree;
-  tree.Write("/proc/self/status", "CapInh:\tffffffffffffffff\nCapEff:\t0000000000204000\n");
-  const HostFacts facts = GatherHost(tree.host(), {});
+  tree.Write("/proc/self/status", "CapInh:\tffffffffffffffff\nCapEff:\t0000000000200000\n");
+  HostFacts facts = GatherHost(tree.host(), {});
   EXPECT_TRUE(facts.may_exceed_file_max);
-  EXPECT_TRUE(facts.may_lock_memory);
+  EXPECT_FALSE(facts.may_lock_memory);
   EXPECT_FALSE(facts.may_bind_low_ports);
+  tree.Write("/proc/self/status", "CapEff:\t0000000000004000\n");
+  facts = GatherHost(tree.host(), {});
+  EXPECT_FALSE(facts.may_exceed_file_max);
+  EXPECT_TRUE(facts.may_lock_memory);
 }
 
 TEST(HostFacts, NodesAreListedInTheirOrder) {
@@ -100,6 +104,7 @@ TEST(HostFacts, NicsAreDevicesWithHardware) {
   tree.Write("/proc/irq/40/smp_affinity_list", "0-1\n").Write("/proc/irq/41/smp_affinity_list", "1,3\n");
   for (const char* queue : {"rx-0", "rx-1", "tx-0"}) tree.Write(net + "/eth0/queues/" + queue + "/rps_cpus", "00000000,00000000\n");
   tree.Write(net + "/eth1/device/numa_node", "-1\n").Write(net + "/eth1/queues/rx-0/rps_cpus", "00000000,00000002\n");
+  tree.Write(net + "/eth1/queues/rx-1/rps_cpus", "0\n");
   tree.Write(net + "/eth1/msi_irqs/50", "msix\n").Write("/proc/irq/50/smp_affinity_list", "7\n");  // of the parent
 
   const HostFacts facts = GatherHost(tree.host(), {});

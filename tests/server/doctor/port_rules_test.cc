@@ -72,12 +72,13 @@ TEST(PortRules, AListenersPortInTheRangeIsToBeReserved) {
 
 TEST(PortRules, APrivilegedPortWithoutThePrivilegeIsAProblem) {
   Demand demand;
-  demand.listeners = {{"web", "http", 80}, {"alt", "http", 8080}};
+  demand.listeners = {{"web", "http", 80}, {"alt", "http", 8080}, {"any", "http", 0}};
   HostFacts host = Host(32768, 60999);
   Findings findings = Judge(host, demand);
   EXPECT_EQ(Found(findings, "privileged:web").verdict, Verdict::kProblem);
   EXPECT_THAT(Found(findings, "privileged:web").mend, HasSubstr("CAP_NET_BIND_SERVICE"));
   EXPECT_FALSE(Has(findings, "privileged:alt"));
+  EXPECT_FALSE(Has(findings, "privileged:any"));
 
   host.sysctls["net.ipv4.ip_unprivileged_port_start"] = {80};
   EXPECT_FALSE(Has(Judge(host, demand), "privileged:web"));

@@ -45,6 +45,9 @@ TEST(Report, TextHasALineForEachUnderItsArea) {
             "\nplan\n"
             "  warning  few fit\n"
             "\n1 problem, 1 warning\n");
+  Report warned;
+  warned.findings = {{"limits", "nofile", Verdict::kWarning, "x"}};
+  EXPECT_THAT(ToText(warned), EndsWith("\n\n0 problems, 1 warning\n"));
   Report well;
   well.findings = {{"limits", "nofile", Verdict::kNote, "x"}};
   EXPECT_THAT(ToText(well), EndsWith("\n\nall well\n"));

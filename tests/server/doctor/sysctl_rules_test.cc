@@ -21,6 +21,8 @@ constexpr char kTable[] =
     "two:2|max|100|note|too much\n"
     "three:1|min|5|note|the same\n"
     "three:2|min|5|note|the same\n"
+    "four:1|min|5|warning|first\n"
+    "four:2|min|5|note|second\n"
     "absent|is|1|warning|nobody\n";
 
 Findings Judge(std::map<std::string, std::vector<uint64_t>> sysctls, const Demand& demand) {
@@ -55,6 +57,11 @@ TEST(SysctlRules, OfSeveralNumbersTheOthersStay) {
   EXPECT_EQ(Found(findings, "two").verdict, Verdict::kWarning) << "the worse of both";
   EXPECT_EQ(Found(findings, "two").text, "two = 11 29 7, better 10 30 7: too many; too little");
   EXPECT_EQ(Found(findings, "two").mend, "sysctl -w two='10 30 7'");
+}
+
+TEST(SysctlRules, TheWorstOfItsNumbersCounts) {
+  EXPECT_EQ(Found(Judge({{"four", {1, 1}}}, {}), "four").verdict, Verdict::kWarning);
+  EXPECT_EQ(Found(Judge({{"four", {5, 1}}}, {}), "four").verdict, Verdict::kNote);
 }
 
 TEST(SysctlRules, AReasonIsSaidOnce) {

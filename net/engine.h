@@ -281,7 +281,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     ListenerCounters* counters;
     uint32_t live = 0;
     bool current = true;  // of its listener
-    std::function<void(Handler*)> forgotten;
+    std::function<void(Handler*)> forgotten = nullptr;
   };
 
   // A connection that was called for its notice, and looked at since; see NoticeTurn.

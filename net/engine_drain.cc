@@ -30,6 +30,7 @@ void Engine::BeginDrain(const DrainOptions& options, std::function<void()> drain
     if (conn->state_ == Connection::State::kOpen && !conn->called_) all.ids.push_back(conn->handle);
   });
   spreads_.push_back(std::move(all));
+  drain_looking_ = true;
 }
 
 void Engine::NotifyConnections(ListenerId id, uint32_t percent, int64_t spread_ms) {
@@ -52,7 +53,9 @@ void Engine::NotifyConnections(ListenerId id, uint32_t percent, int64_t spread_m
     --wanted;
   }
   some.ids.resize(kept);
-  if (kept != 0) spreads_.push_back(std::move(some));
+  if (kept == 0) return;
+  spreads_.push_back(std::move(some));
+  drain_looking_ = true;
 }
 
 // splitmix64
@@ -134,7 +137,8 @@ void Engine::NoticeTurn() {
         drain_looking_ = true;  // look again at once
       } else {
         Notice(*conn);
-        if (conn->Has(Connection::kDrainNoticed)) continue;
+        // Or a task will hear it from its next read.
+        if (conn->Has(Connection::kDrainNoticed | Connection::kDrainDue)) continue;
         // Not ready: it waits for its peer. The next turn in which something happens looks again.
       }
     }

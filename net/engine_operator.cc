@@ -17,7 +17,7 @@ uint32_t Engine::ListConnections(uint32_t from, absl::FunctionRef<void(const Con
                                  .state = conn.state_,
                                  .outbound = conn.Has(Connection::kOutbound),
                                  .draining = conn.draining(),
-                                 .idle_s = now - conn.last_activity_s_,
+                                 .idle_s = conn.state_ < Connection::State::kOpen ? 0 : now - conn.last_activity_s_,
                                  .queued_bytes = conn.queued_bytes(),
                                  .retained_blocks = conn.retained_};
     if (const Tracked* tracked = tracked_ == nullptr ? nullptr : tracked_->Find(slot); tracked != nullptr) {

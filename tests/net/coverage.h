@@ -47,6 +47,8 @@ enum class Where : uint8_t { kSomewhere, kEverywhere, kRings, kModern, kEpoll };
   X(kPeerTimedOut, "closed_peer_timed_out", kSomewhere)           \
   X(kNoMemory, "closed_no_memory", kEverywhere)                   \
   X(kDrained, "closed_drained", kEverywhere)                      \
+  X(kByOperator, "closed_by_operator", kEverywhere)               \
+  X(kForgotten, "handlers_forgotten", kEverywhere)                \
   X(kDeadline, "closed_drain_deadline", kEverywhere)              \
   X(kTooLong, "closed_too_long", kSomewhere)                      \
   X(kConnectFailed, "connect_failed", kEverywhere)                \

@@ -198,10 +198,24 @@ uint32_t SimServer::live() const {
   return sum;
 }
 
-void SimServer::BeginDrain() {
+void SimServer::BeginDrain(const Engine::DrainOptions& drain) {
   for (const std::string& path : paths_) world.kernel().network().Unlink(path);
   for (size_t i = 0; i < shards_.size(); ++i) {
-    OnShard(i, [](Engine& engine) { engine.BeginDrain([] {}); });
+    OnShard(i, [&](Engine& engine) { engine.BeginDrain(drain, [] {}); });
+  }
+}
+
+void SimServer::RetireListener(ListenerId id) {
+  const std::string path = absl::StrCat("/sim/", id);
+  if (std::find(paths_.begin(), paths_.end(), path) != paths_.end()) world.kernel().network().Unlink(path);
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    OnShard(i, [id](Engine& engine) { engine.RetireListener(id); });
+  }
+}
+
+void SimServer::NotifyConnections(ListenerId id, uint32_t percent, int64_t spread_ms) {
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    OnShard(i, [=](Engine& engine) { engine.NotifyConnections(id, percent, spread_ms); });
   }
 }
 

@@ -113,7 +113,11 @@ class SimServer {
   uint32_t live() const;
   int64_t credit_left() const { return credit_ == nullptr ? INT64_MAX : credit_->left(); }
 
-  void BeginDrain();  // Unix paths go first, as a server withdraws its claims
+  // Unix paths go first, as a server withdraws its claims.
+  void BeginDrain(const Engine::DrainOptions& drain = {});
+  // On every shard, a listener by its number: the first that was added is 0. Its path goes first, too.
+  void RetireListener(ListenerId id);
+  void NotifyConnections(ListenerId id, uint32_t percent, int64_t spread_ms);
   bool drained() const;
   uint32_t CutAll();
   void SetMemoryPressure(int step);

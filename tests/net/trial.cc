@@ -260,6 +260,8 @@ void Trial::Script() {
     if (plan_.hoards && dice_.Chance(hoard_.empty() ? 20 : 4)) {
       hoard_.empty() ? Hoard(dice_.Pick(shards_.size())) : GiveBack();
     }
+    if (plan_.changes && dice_.Chance(5)) Change();
+    if (plan_.notices && !peers_.empty() && dice_.Chance(5)) TellSome();
     for (uint64_t n = dice_.Pick(30); n > 0 && Step(); --n) {
     }
     if (dice_.Chance(5)) RunFor(static_cast<int64_t>(dice_.Between(1, 40)));
@@ -287,6 +289,32 @@ void Trial::BreakOff() {
     if (server_->TransportCountOr0("abort_fallbacks") != before) break;
   }
   for (PeerModel& peer : peers_) peer.ReadOn();
+}
+
+void Trial::Change() {
+  const auto service = static_cast<ListenerId>(dice_.Pick(plan_.services.size()));
+  const ServiceFactory factory = FactoryOf(plan_.services[service].service, &shards_);
+  // Those behind it name their handler elsewhere, too: in a book, in mail, in a timer.
+  const bool goes = plan_.services[service].service <= TrialService::kPiped &&
+                    plan_.services[service].service != TrialService::kKeeper;
+  for (size_t i = 0; i < server_->size(); ++i) {
+    server_->OnShard(i, [&](Engine& engine) {
+      changed_.push_back(factory());
+      engine.ChangeListener(service, changed_.back().get(), plan_.services[service].options, [this, goes](Handler* old) {
+        if (goes) std::erase_if(changed_, [old](const std::unique_ptr<Handler>& each) { return each.get() == old; });
+        Met(Covered::kForgotten);
+      });
+    });
+  }
+}
+
+void Trial::TellSome() {
+  const auto service = static_cast<ListenerId>(dice_.Pick(plan_.services.size()));
+  server_->NotifyConnections(service, static_cast<uint32_t>(dice_.Between(1, 100)),
+                             dice_.Chance(50) ? 0 : static_cast<int64_t>(dice_.Between(1, 2000)));
+  for (PeerModel& peer : peers_) {
+    if (peer.setting().service == plan_.services[service].service) peer.MayEndEarly();
+  }
 }
 
 void Trial::Hoard(size_t shard) {
@@ -386,7 +414,17 @@ void Trial::Drain() {
     // With epoll a short receive means that the rest came later, so what was acknowledged may not be part of that rest.
     server_->world.kernel().choices().SetReceives(sim::Choices::Receives::kWhole);
   }
-  server_->BeginDrain();
+  if (plan_.retires) {
+    for (ListenerId id = 0; id < plan_.services.size(); ++id) {
+      server_->RetireListener(id);
+      server_->NotifyConnections(id, 100, plan_.spread_ms);
+    }
+    for (PeerModel& peer : peers_) {  // this is no drain for whom the server has connected to
+      if (peer.setting().service == TrialService::kGreeter) peer.MayEndEarly();
+    }
+  } else {
+    server_->BeginDrain({.spread_ms = plan_.spread_ms});
+  }
   for (uint64_t n = dice_.Pick(200); n > 0; --n) {
     Step();
     if (!peers_.empty() && dice_.Chance(20)) peers_[dice_.Pick(peers_.size())].SayMore(dice_, now_ms());
@@ -406,6 +444,9 @@ void Trial::Drain() {
     was_connected[i] ? peers_[i].CheckDrained(acknowledged[i], &findings_) : peers_[i].CheckPrefix(&findings_);
   }
   if (!findings_.none()) return;
+  if (plan_.retires) {
+    server_->BeginDrain();
+  }
   server_->CutAll();
   RunFor(kCutMs);
   if (!server_->drained()) findings_.Add("shutdown", absl::StrCat(server_->live(), " connections after the cut"));
@@ -413,7 +454,7 @@ void Trial::Drain() {
 
 void Trial::Cut() {
   LookAll();
-  server_->BeginDrain();
+  server_->BeginDrain({.spread_ms = plan_.spread_ms});
   if (dice_.Chance(50)) {
     RunFor(plan_.cut_after_ms);
   } else {
@@ -514,6 +555,7 @@ void Trial::Cover() {
   cause(Covered::kPeerTimedOut, CloseCause::kPeerTimedOut);
   cause(Covered::kNoMemory, CloseCause::kNoMemory);
   cause(Covered::kDrained, CloseCause::kDrained);
+  cause(Covered::kByOperator, CloseCause::kOperator);
   cause(Covered::kDeadline, CloseCause::kDrainDeadline);
   cause(Covered::kTooLong, CloseCause::kTooLong);
   cause(Covered::kTooSlow, CloseCause::kTooSlow);

@@ -63,6 +63,8 @@ class Trial {
   void GiveBack();
   void Watch();  // that who talks is answered beside those who flood
   void TakeAccepted();
+  void Change();     // what serves a listener, to another that does the same
+  void TellSome();   // to go
   void InjectFaults();
 
   void Finish();
@@ -97,6 +99,7 @@ class Trial {
   std::vector<uint64_t> asked_at_;  // by peer: the turn in which what a talker waits for had arrived; 0: nothing has
   size_t hoarder_ = 0;  // whose shard's blocks these are
   std::vector<alloc::Block*> hoard_;
+  std::vector<std::unique_ptr<Handler>> changed_;  // what serves listeners since they were changed
   bool scripted_ = true;  // the script goes on
 };
 

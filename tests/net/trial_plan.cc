@@ -122,6 +122,10 @@ TrialPlan TrialPlan::Draw(Dice& dice, std::optional<TransportKind> transport) {
     plan.receive_blocks = 8192;
     plan.jumps = plan.aborts = plan.hoards = false;
   }
+  plan.changes = dice.Chance(30);
+  plan.notices = dice.Chance(10) && !plan.flood;
+  plan.retires = plan.end == End::kDrain && dice.Chance(40);
+  if (dice.Chance(40)) plan.spread_ms = static_cast<int64_t>(dice.Between(1, 6000));
   return plan;
 }
 
@@ -150,7 +154,8 @@ std::string TrialPlan::ToString() const {
                   storms ? ", storms" : "", closes_slow ? ", closes slow members" : "", outbound ? ", outbound" : "",
                   jumps ? ", jumps" : "",
                   vanishing ? ", vanishing" : "", crumbs ? ", crumbs" : "", faults ? ", faults" : "",
-                  aborts ? ", aborts" : "", hoards ? ", hoards" : "", ", end ", kEnds[static_cast<int>(end)]);
+                  aborts ? ", aborts" : "", hoards ? ", hoards" : "", changes ? ", changes" : "", notices ? ", notices" : "", ", end ",
+                  retires ? "retire" : kEnds[static_cast<int>(end)], " spread ", spread_ms, "ms");
   return out;
 }
 

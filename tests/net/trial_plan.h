@@ -66,7 +66,11 @@ struct TrialPlan {
   bool faults = false;    // sim::FaultPlan
   bool aborts = false;    // by the server, of connections that have something to send
   bool hoards = false;    // somebody else takes all receive blocks of a shard for a while
+  bool changes = false;   // of listeners, to another handler of the same service
+  bool notices = false;   // some connections are told to go while the server goes on
   End end = End::kFinish;
+  bool retires = false;   // not the server drains, but each of its listeners by itself
+  int64_t spread_ms = 0;  // of a drain's notices
   int64_t cut_after_ms = 0;
 
   static TrialPlan Draw(Dice& dice, std::optional<TransportKind> transport);

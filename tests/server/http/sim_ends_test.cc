@@ -78,6 +78,38 @@ TEST_P(SimHttpDrain, AnIdleConnectionThatStaysSilentGetsAFinAfterItsGrace) {
   }
 }
 
+// Its listener goes, and the server goes on.
+TEST_P(SimHttpDrain, AListenerThatIsDrainedByItselfEndsItsConnectionsTheSameWay) {
+  SimHttp http(1, SampleRoutes(), {.drain_keepalive_grace_s = 3}, On());
+  auto* idle = http.Ask(kGet);
+  auto* asks = http.Ask(kGet);
+  auto* later = http.Ask("GET /later/2000/9 HTTP/1.1\r\nHost: sim\r\n\r\n");
+  for (auto* peer : {idle, asks, later}) peer->CloseOnEof();
+  http.server.RetireListener(0);
+  http.server.NotifyConnections(0, 100, 0);
+  http.server.world.RunFor(1000);
+  EXPECT_FALSE(idle->ended() || asks->ended() || later->ended());
+  asks->Send(kGet);
+  http.server.world.RunFor(100);
+  const Answers answers = http.AnswersTo(asks);
+  ASSERT_EQ(answers.complete(), 2u);
+  EXPECT_FALSE(answers[0].closes);
+  EXPECT_TRUE(answers[1].closes);
+  EXPECT_TRUE(asks->saw_fin());
+  EXPECT_FALSE(idle->ended() || later->ended());
+  http.server.world.RunFor(1500);
+  ASSERT_EQ(http.AnswersTo(later).complete(), 1u);
+  EXPECT_TRUE(http.AnswersTo(later)[0].closes);
+  EXPECT_TRUE(later->saw_fin());
+  http.server.world.RunFor(2500);
+  EXPECT_TRUE(idle->saw_fin());
+  for (auto* peer : {idle, asks, later}) EXPECT_FALSE(peer->saw_reset());
+  EXPECT_EQ(http.server.live(), 0u);
+  EXPECT_EQ(http.server.Cause(net::CloseCause::kOperator), 3u);
+  EXPECT_EQ(http.Count(HttpCount::kDrainGraceExpired), 1u);
+  EXPECT_FALSE(http.server.drained());
+}
+
 // What the server sends FIN to may still be on its way to it: no RST answers it.
 TEST_P(SimHttpDrain, ARequestThatCrossesTheFinIsNotAnsweredWithAReset) {
   SimHttp http(1, SampleRoutes(), {.drain_keepalive_grace_s = 1}, On());

@@ -71,6 +71,7 @@ class ListenersTest : public TransportSuite {
     return peer.in;
   }
 
+  Named old_{"old"}, next_{"next"}, here_{"here"}, there_{"there"};  // outlive their connections
   core::MonotonicClock clock_;
   core::Shard shard_{{.id = 0, .clock = &clock_}};
   core::Shard::Enter enter_{&shard_};
@@ -80,14 +81,13 @@ class ListenersTest : public TransportSuite {
 INSTANTIATE_TEST_SUITE_P(Kinds, ListenersTest, ::testing::ValuesIn(kTestedKinds), KindName);
 
 TEST_P(ListenersTest, ChangeRetireAndComeAgainUnderTheSameNumber) {
-  Named old("old"), next("next");
-  ASSERT_EQ(engine_.AddListener("it", &old, {}), 0);
+  ASSERT_EQ(engine_.AddListener("it", &old_, {}), 0);
   for (int round = 0; round < 5; ++round) {
     const Address at = Listen(0);
     Peer before(at);
     EXPECT_EQ(Ask(before, 3), "old");
     Handler* forgotten = nullptr;
-    ASSERT_TRUE(engine_.ChangeListener(0, &next, {}, [&](Handler* handler) { forgotten = handler; }));
+    ASSERT_TRUE(engine_.ChangeListener(0, &next_, {}, [&](Handler* handler) { forgotten = handler; }));
     Peer after(at);
     EXPECT_EQ(Ask(after, 4), "next");
     EXPECT_EQ(Ask(before, 3), "old");
@@ -121,19 +121,18 @@ TEST_P(ListenersTest, ChangeRetireAndComeAgainUnderTheSameNumber) {
     EXPECT_EQ(forgotten, nullptr);
     before.Shut();
     ASSERT_TRUE(Until([&] { return forgotten != nullptr; }));
-    EXPECT_EQ(forgotten, &old);
+    EXPECT_EQ(forgotten, &old_);
     EXPECT_FALSE(gone);
     after.Shut();
     queued.clear();
     ASSERT_TRUE(Until([&] { return gone; }));
-    ASSERT_EQ(engine_.AddListener("it again", &old, {}), 0);
+    ASSERT_EQ(engine_.AddListener("it again", &old_, {}), 0);
   }
 }
 
 TEST_P(ListenersTest, ASpreadDrainOfOneListenerLeavesTheOtherAlone) {
-  Named here("here"), there("there");
-  const Address at = [&] { return Listen(engine_.AddListener("here", &here, {})); }();
-  const Address other_at = [&] { return Listen(engine_.AddListener("there", &there, {.track_peers = true})); }();
+  const Address at = [&] { return Listen(engine_.AddListener("here", &here_, {})); }();
+  const Address other_at = [&] { return Listen(engine_.AddListener("there", &there_, {.track_peers = true})); }();
   std::vector<Peer> peers;
   for (int i = 0; i < 20; ++i) {
     peers.emplace_back(at);
@@ -172,8 +171,7 @@ TEST_P(ListenersTest, ASpreadDrainOfOneListenerLeavesTheOtherAlone) {
 }
 
 TEST_P(ListenersTest, AnOpenConnectionsPeerCanBeAskedFor) {
-  Named here("here");
-  const Address at = Listen(engine_.AddListener("here", &here, {}));
+  const Address at = Listen(engine_.AddListener("here", &here_, {}));
   Peer peer(at);
   EXPECT_EQ(Ask(peer, 4), "here");
   Address mine;

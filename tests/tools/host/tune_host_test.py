@@ -50,7 +50,7 @@ class Machine(tree.Tree):
         super().__init__()
         for key, value in (SETTINGS if settings is None else settings).items():
             self.write(file_of(key), value + "\n")
-        self.write("proc/meminfo", "MemTotal:       33554432 kB\nMemFree: 1 kB\n")
+        self.write("proc/meminfo", "MemTotal:       16777216 kB\nMemFree: 1 kB\n")
         self.write("proc/self/limits", "Limit  Soft Limit  Hard Limit  Units\n"
                    "Max open files            1024                 20000                files\n")
         self.write("proc/net/tcp", LISTENERS)

@@ -130,6 +130,7 @@ absl::Status Runtime::StartShards() {
   const size_t count = placement_.cpu_of_shard.size();
   shards_unserved_ = shards_left_ = count;
   parts_left_.assign(count, 2);
+  const auto seed = static_cast<uint64_t>(options_.clock->Now());  // of chance, not of secrets
   // Receive and send blocks: at most a quarter of the ceiling.
   const uint64_t block_bytes = memory_.ceiling_bytes() == UINT64_MAX ? UINT64_MAX : memory_.ceiling_bytes() / 4 / count;
   for (uint32_t id = 0; id < count; ++id) {
@@ -148,6 +149,7 @@ absl::Status Runtime::StartShards() {
     options.engine.addresses = &addresses_;
     options.engine.rate = &rate_;
     options.engine.block_bytes_max = block_bytes;
+    options.engine.seed = seed;
     shards_.push_back(std::make_unique<DataShard>(options));
   }
   std::vector<core::Shard*> all;
@@ -387,17 +389,16 @@ void Runtime::LookAtMemory() {
   const int before = memory_.step();
   const uint64_t resident = ResidentBytes();
   const int step = memory_.Look(resident);
-  if (step != before) {
+  const auto say = [this, before, step, resident] {
+    if (step == before) return;
     log().Say(step > before ? Log::Level::kWarning : Log::Level::kInfo,
               step == 0   ? "memory is below its ceiling again"
               : step == 1 ? "memory is near its ceiling: new connections are reset"
                           : "memory is at its ceiling: idle connections are closed, new ones reset",
               {{"resident_bytes", resident}, {"ceiling_bytes", memory_.ceiling_bytes()}});
-  }
-  // Said again at each look at step 2: a shard closes some of its idle ones each time.
-  if (step != before || step == 2) {
-    OnEach([step](DataShard& data) { data.engine().SetMemoryPressure(step); });
-  }
+  };
+  // When all shards go by it. Said again to them at each look at step 2: they close some of their idle ones each time.
+  if (step != before || step == 2) OnEach([step](DataShard& data) { data.engine().SetMemoryPressure(step); }, say);
   if (memory_.near()) {
     control_->wheel().Arm(&memory_timer_, core::TimerKind::kFunction, control_->now_ms() + kMemoryLookMs);
   }

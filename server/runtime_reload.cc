@@ -38,12 +38,12 @@ struct Runtime::Reload {
 
 void Runtime::ReloadNow() {
   if (!options_.read_again) return;
-  if (reloading_) {
-    reload_again_ = true;
-    return;
-  }
   if (state_ != ServerState::kServing) {
     log().Say(Log::Level::kWarning, "reload refused: the server is draining");
+    return;
+  }
+  if (reloading_) {
+    reload_again_ = true;
     return;
   }
   options_.notify.Reloading().IgnoreError();

@@ -94,6 +94,15 @@ void FaultLines::Look(const Totals& totals, core::Nanos now) {
     log_->Say(fault.level, fault.message,
               {{"cause", fault.cause}, {"count", count}, {"total", total}, {"do", fault.mend}});
   }
+  // This line may be dropped as well, and is then one of those that the next one tells of.
+  const uint64_t dropped = log_->dropped();
+  if (const uint64_t count = log_pace_.Due(dropped, now); count != 0) {
+    log_->Say(kWarning, "lines of this log were dropped",
+              {{"cause", std::string_view("log_dropped")},
+               {"count", count},
+               {"total", dropped},
+               {"do", std::string_view("a full, slow or unreachable disk, or a pipe that nobody reads")}});
+  }
 }
 
 }  // namespace mooring::server::watch

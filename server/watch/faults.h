@@ -39,6 +39,7 @@ class FaultLines {
  private:
   Log* const log_;
   std::vector<FaultPace> paces_;  // one for each of Faults()
+  FaultPace log_pace_;            // of lines that the log itself has dropped
 };
 
 }  // namespace mooring::server::watch

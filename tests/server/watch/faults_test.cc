@@ -138,6 +138,13 @@ TEST_F(FaultLinesTest, ReadsWhatTransportsCount) {
   EXPECT_NE(last_.find("|count=5|"), std::string::npos) << last_;
 }
 
+TEST_F(FaultLinesTest, SaysHowManyLinesTheLogItselfHasLost) {
+  control_.log_now.dropped_now = 5;
+  EXPECT_EQ(Look(), Lines{"log_dropped"});
+  EXPECT_NE(last_.find("|count=5|total=5|"), std::string::npos) << last_;
+  EXPECT_EQ(Look(), Lines());
+}
+
 // An access log is the same on all shards; what a route threw is not.
 TEST_F(FaultLinesTest, ReadsWhatServicesCountOnceOrOnEachShard) {
   for (const auto& each : shards_) each->handler.counts = {{"access_log_dropped", 7}, {"http_handler_failed", 7}};

@@ -41,9 +41,10 @@ class FakeLog final : public Log {
   absl::Status Change(const LogSettings& /*settings*/) override { return absl::OkStatus(); }
   bool Settle(int64_t /*ms*/) override { return true; }
   uint64_t written() const override { return lines.size(); }
-  uint64_t dropped() const override { return 0; }
+  uint64_t dropped() const override { return dropped_now; }
 
   std::vector<std::string> lines;
+  uint64_t dropped_now = 0;
 
  private:
   static void Append(std::string* line, std::string_view value) { line->append(value); }

@@ -41,6 +41,12 @@ std::string UnknownFlag(const Program& program, const std::vector<KnownFlag>& kn
                       program.name, " --help lists them");
 }
 
+// What the doctor reads itself; the rest says, as for the server, what the machine is judged for.
+bool ForDoctor(const std::string& argument) {
+  return argument == "--json" || argument == "--help" || argument == "-h" || argument == "--connections" ||
+         argument.rfind("--connections=", 0) == 0;
+}
+
 }  // namespace
 
 std::vector<OwnFlag> OwnFlags(const std::vector<KnownFlag>& known) {
@@ -63,8 +69,12 @@ CommandLine ReadArguments(const Program& program, const std::vector<std::string>
     const std::string& argument = arguments[i];
     if (i == 0 && argument == "doctor") {
       line.what = What::kDoctor;
-      line.rest.assign(arguments.begin() + 1, arguments.end());
-      return line;
+      continue;
+    }
+    if (line.what == What::kDoctor && ForDoctor(argument)) {
+      line.rest.push_back(argument);
+      if (argument == "--connections" && i + 1 < arguments.size()) line.rest.push_back(arguments[++i]);
+      continue;
     }
     if ((i == 0 && argument == "check") || argument == "-t") {
       if (line.what == What::kServe) line.what = What::kCheck;

@@ -31,7 +31,7 @@ enum class What : uint8_t {
 struct CommandLine {
   What what = What::kServe;
   std::map<std::string, std::string> given = {};  // our flags by name, "drain-deadline"
-  std::vector<std::string> rest = {};             // of doctor
+  std::vector<std::string> rest = {};             // what the doctor reads itself
 };
 
 struct KnownFlag {

@@ -147,7 +147,7 @@ class Reading {
   absl::StatusOr<Asked> Read(const Settings* before) {
     const CommandLine line = ReadArguments(*program_, sources_->arguments, known_, before == nullptr, &errors_);
     Asked asked = {.what = line.what, .rest = line.rest};
-    const bool wanted = asked.what == What::kServe || asked.what == What::kCheck;
+    const bool wanted = asked.what == What::kServe || asked.what == What::kCheck || asked.what == What::kDoctor;
     if (!wanted) {
       if (!errors_.empty()) return errors_.status();
       return asked;

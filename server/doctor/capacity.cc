@@ -28,6 +28,7 @@ constexpr uint64_t kShardBytes = 2 << 20;
 uint64_t UserBytes(const Demand& demand) {
   uint64_t most = 0;
   for (const DemandedListener& listener : demand.listeners) {
+    if (listener.admin) continue;
     const bool callbacks = listener.service == "echo" || listener.service == "discard";
     const uint64_t bytes = callbacks ? kCallbackBytes : listener.service == "line" ? kCoroutineBytes : kHttpBytes;
     most = std::max(most, bytes);

@@ -12,9 +12,10 @@
 namespace mooring::server::doctor {
 
 struct DemandedListener {
-  std::string name;
-  std::string service;
-  uint16_t port = 0;  // 0: a Unix path, or any port
+  std::string name = {};
+  std::string service = {};
+  uint16_t port = 0;    // 0: a Unix path, or any port
+  bool admin = false;   // not one of those that the connections are for
 };
 
 struct Demand {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -34,9 +35,9 @@ struct Asked {
 
 std::string Help(const std::string& program) {
   return absl::StrCat(
-      "Usage: ", program, " [FLAGS] doctor [--connections=N] [--json]\n\n"
-      "Looks at this machine and says what a server with these flags would meet on it: kernel and io_uring, limits,\n"
-      "sysctls, ports, CPUs, and how many connections fit. Changes nothing.\n\n"
+      "Usage: ", program, " doctor [--connections=N] [--json] [FLAGS]\n\n"
+      "Looks at this machine and says what a server with these flags, environment and file would meet on it: kernel\n"
+      "and io_uring, limits, sysctls, ports, CPUs, and how many connections fit. Changes nothing.\n\n"
       "  --connections=N  judge it for N connections (default: --max-connections, or ", Demand().connections, ")\n"
       "  --json           one object instead of text\n\n"
       "Exit codes: 0 all well, 1 warnings, 2 wrong arguments, 3 it cannot serve, or N connections do not fit.\n");
@@ -75,9 +76,15 @@ Demand DemandOf(const Program& program, const Settings& settings, const Asked& a
   if (settings.runtime.max_connections != 0) demand.connections = settings.runtime.max_connections;
   if (asked.connections.has_value()) demand.connections = *asked.connections;
   demand.asked = asked.connections.has_value() || settings.runtime.max_connections != 0;
-  for (const ListenerSettings& listener : settings.listeners) {
-    const uint16_t port = listener.endpoint.is_unix() ? 0 : listener.endpoint.address().port();
-    demand.listeners.push_back({listener.name, listener.service == nullptr ? "" : listener.service->name, port});
+  const auto port = [](const net::Endpoint& endpoint) {
+    return endpoint.is_unix() ? uint16_t{0} : endpoint.address().port();
+  };
+  for (const ListenerSettings& each : settings.listeners) {
+    demand.listeners.push_back({each.name, each.service == nullptr ? "" : each.service->name, port(each.endpoint)});
+  }
+  for (const auto& [name, endpoint] : {std::pair("admin", settings.admin.listen),
+                                       std::pair("metrics", settings.admin.metrics_listen)}) {
+    if (endpoint.has_value()) demand.listeners.push_back({.name = name, .port = port(*endpoint), .admin = true});
   }
   return demand;
 }

@@ -40,7 +40,6 @@ std::optional<ProcessLimit> LimitOf(const std::string& limits, absl::string_view
 }
 
 void ReadSysctl(const core::HostTree& host, const std::string& key, HostFacts* facts) {
-  if (facts->sysctls.count(key) != 0) return;
   const std::optional<std::string> text = host.Read("/proc/sys/" + absl::StrReplaceAll(key, {{".", "/"}}));
   if (!text.has_value()) return;
   std::vector<uint64_t> numbers;

@@ -25,7 +25,7 @@ void JudgeNics(const HostFacts& host, const Demand& demand, Findings* findings) 
     }
     findings->push_back({kArea, nic.name, Verdict::kNote,
                          absl::StrCat(text, ", no RPS: fewer CPUs take packets in than there are shards (", demand.shards, ")"),
-                         "tools/affinity"});
+                         "affinity"});
   }
 }
 

@@ -59,7 +59,7 @@ std::string ToText(const Report& report) {
     return finding.area == "sysctls" && finding.verdict != Verdict::kOk;
   });
   if (sysctls) {
-    absl::StrAppend(&text, "\ntools/tune-host --apply --connections=", report.demand.connections,
+    absl::StrAppend(&text, "\ntune-host --apply --connections=", report.demand.connections,
                     " sets the sysctls above, and --revert brings back what was\n");
   }
   const size_t problems = CountOf(report.findings, Verdict::kProblem);

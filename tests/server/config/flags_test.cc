@@ -104,6 +104,14 @@ TEST(Flags, WhatIsAskedIsSaid) {
   ASSERT_TRUE(doctor.ok()) << doctor.status();
   EXPECT_EQ(doctor->what, What::kDoctor);
   EXPECT_EQ(doctor->rest, (std::vector<std::string>{"--connections", "5", "--help"})) << "they are for the doctor";
+  const auto judged = Read(Daemon(), Only({"doctor", "--json", "--shards=3", "--connections=5", "--transport", "epoll"}));
+  ASSERT_TRUE(judged.ok()) << judged.status();
+  EXPECT_EQ(judged->what, What::kDoctor);
+  EXPECT_EQ(judged->rest, (std::vector<std::string>{"--json", "--connections=5"}));
+  EXPECT_EQ(judged->settings.runtime.shards, 3) << "the rest says what it judges for";
+  EXPECT_EQ(judged->settings.runtime.transport, net::TransportKind::kEpoll);
+  EXPECT_FALSE(Read(Daemon(), Only({"doctor", "--jsom"})).ok());
+  EXPECT_FALSE(Read(Daemon(), Only({"--json"})).ok()) << "without a doctor nobody knows it";
 }
 
 TEST(Flags, DeadlineOfZeroIsAllowed) { EXPECT_EQ(Parsed({"--drain-deadline=0"}).drain.deadline_s, 0u); }

@@ -45,7 +45,9 @@ TEST(CpuRules, MoreShardsThanTheQuotaIsSaidAloud) {
     const Finding finding = Found(Judge(host, each.shards), "quota");
     EXPECT_EQ(finding.verdict, each.verdict) << each.shards;
     EXPECT_THAT(finding.mend, HasSubstr(each.mend));
-    if (each.quota == 0.5 && each.shards == 1) EXPECT_THAT(finding.mend, Not(HasSubstr("--shards")));
+    if (each.quota == 0.5 && each.shards == 1) {
+      EXPECT_THAT(finding.mend, Not(HasSubstr("--shards")));
+    }
   }
 }
 

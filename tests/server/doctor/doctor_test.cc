@@ -134,6 +134,10 @@ TEST_F(DoctorTest, JudgesForWhatTheSettingsSay) {
   settings_.listeners = {{.name = "chat", .service = &service, .endpoint = *endpoint}};
   EXPECT_EQ(Run({}), 1);
   EXPECT_THAT(output_, AllOf(HasSubstr("17000 (chat)"), HasSubstr("(200 B each)")));
+  settings_.admin.listen = *net::Endpoint::Parse("127.0.0.1:17001");
+  settings_.admin.metrics_listen = *net::Endpoint::Parse("127.0.0.1:17002");
+  EXPECT_EQ(Run({}), 1);
+  EXPECT_THAT(output_, AllOf(HasSubstr("17000 (chat), 17001 (admin), 17002 (metrics)"), HasSubstr("(200 B each)")));
 }
 
 TEST_F(DoctorTest, JsonIsOneObject) {

@@ -12,7 +12,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-std::vector<Recommendation> Table() { return *ParseRecommendations("net.core.somaxconn|min|1|note|x\nnet.ipv4.tcp_mem:2|min|1|note|x\nno.such|min|1|note|x\nlimit.nofile|min|1|note|x\n"); }
+std::vector<Recommendation> Table() { return *ParseRecommendations("net.core.somaxconn|min|1|note|x\nnet.ipv4.tcp_mem:2|min|1|note|x\nno.such|min|1|note|x\nnot.numbers|min|1|note|x\nlimit.nofile|min|1|note|x\n"); }
 
 TEST(ParseKernelVersion, TakesTheFirstTwoNumbers) {
   EXPECT_EQ(ParseKernelVersion("6.12.117+deb12-amd64").major, 6);
@@ -35,6 +35,7 @@ TEST(HostFacts, AreReadFromProcAndSys) {
   tree.Write("/proc/sys/net/core/somaxconn", "4096\n").Write("/proc/sys/net/ipv4/tcp_mem", "1\t22\t333\n");
   tree.Write("/proc/sys/net/ipv4/ip_local_port_range", "32768\t60999\n");
   tree.Write("/proc/sys/net/ipv4/ip_local_reserved_ports", "40000-40002\n");
+  tree.Write("/proc/sys/not/numbers", "1 all 3\n");
   tree.Write("/proc/sys/fs/file-nr", "693\t0\t2466183\n");
   tree.Write("/proc/meminfo", "MemTotal:       1000 kB\n");
   tree.Write("/proc/self/mountinfo", "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
@@ -53,6 +54,7 @@ TEST(HostFacts, AreReadFromProcAndSys) {
   EXPECT_EQ(facts.Sysctl("net.ipv4.tcp_mem", 2), 333u);
   EXPECT_EQ(facts.Sysctl("net.ipv4.tcp_mem", 3), std::nullopt);
   EXPECT_EQ(facts.Sysctl("no.such"), std::nullopt);
+  EXPECT_EQ(facts.Sysctl("not.numbers"), std::nullopt);
   EXPECT_EQ(facts.Sysctl("limit.nofile"), std::nullopt);
   EXPECT_EQ(facts.Sysctl("net.ipv4.ip_local_port_range", 1), 60999u) << "not in the table, but judged";
   EXPECT_EQ(facts.reserved_ports, "40000-40002");

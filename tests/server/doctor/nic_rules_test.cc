@@ -23,7 +23,7 @@ TEST(NicRules, FewerQueuesThanShardsWithoutSteeringIsANote) {
   EXPECT_EQ(Judge(nic, 2).verdict, Verdict::kOk);
   EXPECT_EQ(Judge(nic, 2).text, "eth0: 2 queues to receive, 3 to send, interrupts to CPU 0-1");
   EXPECT_EQ(Judge(nic, 3).verdict, Verdict::kNote);
-  EXPECT_EQ(Judge(nic, 3).mend, "tools/affinity");
+  EXPECT_EQ(Judge(nic, 3).mend, "affinity");
   Nic steered = nic;
   steered.steered = true;
   EXPECT_EQ(Judge(steered, 3).verdict, Verdict::kOk);

@@ -59,7 +59,7 @@ TEST(Report, TextNamesTheScriptThatSetsSysctls) {
   report.findings = {{"sysctls", "a", Verdict::kOk, "a = 1"}, {"plan", "b", Verdict::kNote, "b"}};
   EXPECT_THAT(ToText(report), Not(HasSubstr("tune-host")));
   report.findings[0].verdict = Verdict::kNote;
-  EXPECT_THAT(ToText(report), HasSubstr("tools/tune-host --apply --connections=777 "));
+  EXPECT_THAT(ToText(report), HasSubstr("\ntune-host --apply --connections=777 "));
 }
 
 TEST(Report, JsonSaysTheSame) {

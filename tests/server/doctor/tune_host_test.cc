@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "server/doctor/host_facts.h"
 #include "server/doctor/rules.h"
@@ -44,7 +45,16 @@ TEST(TuneHost, SetsWhatTheDoctorWants) {
     const std::string command =
         "tools/tune-host --apply --root='" + tree.root() + "' --connections=" + std::to_string(connections) + " >&2";
     EXPECT_EQ(std::system(command.c_str()), 0);
-    for (const Finding& finding : judge()) EXPECT_EQ(finding.verdict, Verdict::kOk) << finding.text;
+    const Findings after = judge();
+    ASSERT_EQ(after.size(), before.size());
+    for (size_t i = 0; i < after.size(); ++i) {
+      EXPECT_EQ(after[i].verdict, Verdict::kOk) << after[i].text;
+      if (before[i].verdict == Verdict::kOk) continue;
+      // "a = 1 2", and what was said: "sysctl -w a='1 2'".
+      const std::string value = after[i].text.substr(after[i].name.size() + 3);
+      const std::string quote = value.find(' ') == value.npos ? "" : "'";
+      EXPECT_EQ(before[i].mend, "sysctl -w " + after[i].name + "=" + quote + value + quote);
+    }
   }
 }
 

@@ -65,7 +65,8 @@ void AddSettingsBounds(const TransportFacts& transport, const Demand& demand, co
     bounds->push_back({"max_connections", absl::StrCat("--max-connections ", demand.max_connections),
                        demand.max_connections, more});
   } else if (net::TakesDescriptors(*transport.kind)) {
-    bounds->push_back({"max_connections", "2^20, where --max-connections does not say more", core::kDirectSlotsMax, more});
+    bounds->push_back(
+        {"max_connections", "2^20, where --max-connections does not say more", core::kDirectSlotsMax, more});
   }
   if (demand.memory_ceiling_bytes != 0 && demand.memory_ceiling_bytes != UINT64_MAX) {
     const uint64_t refuses = demand.memory_ceiling_bytes / 100 * 95;  // from there on nobody new is let in
@@ -121,10 +122,12 @@ Capacity MakeCapacity(const HostFacts& host, const TransportFacts& transport, co
     const bool group = host.cgroup_memory_bytes.has_value() && capacity.memory_bytes == *host.cgroup_memory_bytes;
     const uint64_t each = capacity.user_bytes + capacity.kernel_bytes;
     const uint64_t needs = capacity.server_bytes + demand.connections * each;
-    capacity.bounds.push_back(
-        {"memory", absl::StrCat("90 % of the ", group ? "cgroup's " : "machine's ", Bytes(capacity.memory_bytes), ", ", each, " B each"),
-         Less(capacity.memory_bytes / 10 * 9, capacity.server_bytes) / each,
-         absl::StrCat(Bytes(needs / 9 * 10), " of memory", group ? " (MemoryMax= in systemd, memory limits of the pod)" : "")});
+    capacity.bounds.push_back({"memory",
+                               absl::StrCat("90 % of the ", group ? "cgroup's " : "machine's ",
+                                            Bytes(capacity.memory_bytes), ", ", each, " B each"),
+                               Less(capacity.memory_bytes / 10 * 9, capacity.server_bytes) / each,
+                               absl::StrCat(Bytes(needs / 9 * 10), " of memory",
+                                            group ? " (MemoryMax= in systemd, memory limits of the pod)" : "")});
   }
   if (capacity.bounds.empty()) capacity.bounds.push_back({"none", "nothing that can be read here", kUnlimited});
   std::stable_sort(capacity.bounds.begin(), capacity.bounds.end(),

@@ -27,12 +27,14 @@ void JudgeQuota(const HostFacts& host, const Demand& demand, Findings* findings)
     return;
   }
   const int enough = std::max(1, static_cast<int>(std::floor(quota)));
-  Finding finding = {kArea, "quota", Verdict::kWarning,
-                     absl::StrCat(text, " for ", Shards(demand.shards),
-                                  ": under load all stand still for a part of every period, and latency has its length")};
-  finding.mend = enough < demand.shards
-                     ? absl::StrCat("--shards=", enough, ", or a larger quota (CPUQuota= in systemd, cpu limits of the pod)")
-                     : "a larger quota (CPUQuota= in systemd, cpu limits of the pod)";
+  Finding finding = {
+      kArea, "quota", Verdict::kWarning,
+      absl::StrCat(text, " for ", Shards(demand.shards),
+                   ": under load all stand still for a part of every period, and latency has its length")};
+  finding.mend =
+      enough < demand.shards
+          ? absl::StrCat("--shards=", enough, ", or a larger quota (CPUQuota= in systemd, cpu limits of the pod)")
+          : "a larger quota (CPUQuota= in systemd, cpu limits of the pod)";
   findings->push_back(std::move(finding));
 }
 
@@ -83,8 +85,9 @@ void JudgeCpus(const HostFacts& host, const Demand& demand, Findings* findings) 
                                       ": some take turns on one"),
                          absl::StrCat("--shards=", cpus, ", or 0 for one a CPU")});
   } else {
-    findings->push_back({kArea, "cpus", Verdict::kOk,
-                         absl::StrCat(Shards(demand.shards), ", CPU ", core::FormatCpuList(host.allowed_cpus), " allowed")});
+    findings->push_back(
+        {kArea, "cpus", Verdict::kOk,
+         absl::StrCat(Shards(demand.shards), ", CPU ", core::FormatCpuList(host.allowed_cpus), " allowed")});
   }
   JudgeQuota(host, demand, findings);
   JudgeNodes(host, findings);

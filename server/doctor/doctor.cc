@@ -100,7 +100,8 @@ Report Examine(const Machine& machine, const Settings& settings, Demand demand) 
 
   const absl::StatusOr<core::Placement> placement =
       core::Place({.cpus = settings.runtime.cpus, .shards = settings.runtime.shards}, host.allowed_cpus);
-  demand.shards = placement.ok() ? static_cast<int>(placement->cpu_of_shard.size()) : std::max(1, settings.runtime.shards);
+  demand.shards =
+      placement.ok() ? static_cast<int>(placement->cpu_of_shard.size()) : std::max(1, settings.runtime.shards);
 
   doctor::JudgeKernel(host, transport, &findings);
   doctor::JudgeLimits(host, transport, *table, demand, &findings);

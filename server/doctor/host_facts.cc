@@ -64,8 +64,10 @@ std::vector<Node> Nodes(const core::HostTree& host) {
     if (!absl::ConsumePrefix(&digits, "node")) continue;
     const std::optional<uint64_t> number = core::ParseNumber({digits.data(), digits.size()});
     if (!number.has_value()) continue;
-    Node node = {.number = static_cast<int>(*number), .cpus = CpusIn(host, absl::StrCat(folder, "/", name, "/cpulist"))};
-    const std::vector<std::string> words = core::Words(host.Read(absl::StrCat(folder, "/", name, "/meminfo")).value_or(""));
+    Node node = {.number = static_cast<int>(*number),
+                 .cpus = CpusIn(host, absl::StrCat(folder, "/", name, "/cpulist"))};
+    const std::vector<std::string> words =
+        core::Words(host.Read(absl::StrCat(folder, "/", name, "/meminfo")).value_or(""));
     const auto total = std::find(words.begin(), words.end(), "MemTotal:");
     if (words.end() - total > 1) node.memory_bytes = core::ParseNumber(total[1]).value_or(0) * 1024;
     nodes.push_back(std::move(node));

@@ -23,9 +23,10 @@ void JudgeNics(const HostFacts& host, const Demand& demand, Findings* findings) 
       findings->push_back({kArea, nic.name, Verdict::kOk, absl::StrCat(text, nic.steered ? ", RPS on" : "")});
       continue;
     }
-    findings->push_back({kArea, nic.name, Verdict::kNote,
-                         absl::StrCat(text, ", no RPS: fewer CPUs take packets in than there are shards (", demand.shards, ")"),
-                         "affinity"});
+    findings->push_back(
+        {kArea, nic.name, Verdict::kNote,
+         absl::StrCat(text, ", no RPS: fewer CPUs take packets in than there are shards (", demand.shards, ")"),
+         "affinity"});
   }
 }
 

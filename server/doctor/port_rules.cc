@@ -27,14 +27,16 @@ void JudgeOutbound(const Demand& demand, uint64_t low, uint64_t high, const std:
   const uint64_t all = high - low + 1;
   const uint64_t ports = all / 2 * 2 - std::min(taken, all / 2 * 2);
   if (ports == 0) {
-    findings->push_back({kArea, "outbound", Verdict::kWarning,
-                         absl::StrCat("net.ipv4.ip_local_port_range ", low, " ", high, " leaves outbound connections no port"),
-                         "sysctl -w net.ipv4.ip_local_port_range='16384 65535'"});
+    findings->push_back(
+        {kArea, "outbound", Verdict::kWarning,
+         absl::StrCat("net.ipv4.ip_local_port_range ", low, " ", high, " leaves outbound connections no port"),
+         "sysctl -w net.ipv4.ip_local_port_range='16384 65535'"});
     return;
   }
   findings->push_back(
       {kArea, "outbound", Verdict::kOk,
-       absl::StrCat(Count(ports), " outbound connections from one address to one destination (its address and port); for ",
+       absl::StrCat(Count(ports),
+                    " outbound connections from one address to one destination (its address and port); for ",
                     Count(demand.connections), " it takes ", Count((demand.connections - 1) / ports + 1),
                     " times as many addresses. The ", low % 2 == 0 ? "even" : "odd",
                     " ports, half of them, are found at once; beyond it every connect() searches")});
@@ -42,7 +44,8 @@ void JudgeOutbound(const Demand& demand, uint64_t low, uint64_t high, const std:
 
 void JudgeListeners(const HostFacts& host, const Demand& demand, uint64_t low, uint64_t high,
                     const std::set<int>& reserved, Findings* findings) {
-  const uint64_t privileged = host.may_bind_low_ports ? 0 : host.Sysctl("net.ipv4.ip_unprivileged_port_start").value_or(1024);
+  const uint64_t privileged =
+      host.may_bind_low_ports ? 0 : host.Sysctl("net.ipv4.ip_unprivileged_port_start").value_or(1024);
   std::set<int> inside = reserved;
   std::vector<std::string> names;
   for (const DemandedListener& listener : demand.listeners) {
@@ -58,7 +61,8 @@ void JudgeListeners(const HostFacts& host, const Demand& demand, uint64_t low, u
     names.push_back(absl::StrCat(listener.port, " (", listener.name, ")"));
   }
   if (names.empty()) {
-    findings->push_back({kArea, "listeners", Verdict::kOk, "no listener's port can be taken by an outbound connection"});
+    findings->push_back(
+        {kArea, "listeners", Verdict::kOk, "no listener's port can be taken by an outbound connection"});
     return;
   }
   findings->push_back({kArea, "listeners", Verdict::kWarning,

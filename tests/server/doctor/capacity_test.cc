@@ -40,9 +40,11 @@ TEST(Capacity, AConnectionTakesWhatItsServiceAndTransportTake) {
     TransportKind kind;
     uint64_t user, kernel;
   };
-  for (const Case& each : {Case{{"echo"}, TransportKind::kUring, 160, 4960}, Case{{"discard"}, TransportKind::kUringBase, 160, 4960},
-                           Case{{"echo", "line"}, TransportKind::kEpoll, 200, 4360}, Case{{"line", "http", "echo"}, TransportKind::kUring, 320, 4960},
-                           Case{{"their own"}, TransportKind::kUring, 320, 4960}, Case{{}, TransportKind::kUring, 320, 4960}}) {
+  for (const Case& each :
+       {Case{{"echo"}, TransportKind::kUring, 160, 4960}, Case{{"discard"}, TransportKind::kUringBase, 160, 4960},
+        Case{{"echo", "line"}, TransportKind::kEpoll, 200, 4360},
+        Case{{"line", "http", "echo"}, TransportKind::kUring, 320, 4960},
+        Case{{"their own"}, TransportKind::kUring, 320, 4960}, Case{{}, TransportKind::kUring, 320, 4960}}) {
     Demand demand;
     for (const std::string& service : each.services) demand.listeners.push_back({"", service, 0});
     const Capacity capacity = MakeCapacity(Large(), {.kind = each.kind}, Table(), demand);
@@ -79,7 +81,8 @@ TEST(Capacity, EachLimitBindsInItsTurn) {
     slots.demand.connections = (2 << 20) + 1;
   }
   {
-    Case& files = add("open_files", kUring, 90'000, "fs.file-max 95,000, 5,000 open already", "sysctl -w fs.file-max=165536");
+    Case& files =
+        add("open_files", kUring, 90'000, "fs.file-max 95,000, 5,000 open already", "sysctl -w fs.file-max=165536");
     files.host.sysctls["fs.file-max"] = {95'000};
     files.host.files_open = 5'000;
   }
@@ -89,11 +92,13 @@ TEST(Capacity, EachLimitBindsInItsTurn) {
     full.host.files_open = 196'000;
   }
   {
-    Case& tracking = add("tracking", kUring, 65'436, "nf_conntrack_max 65,536, 100 tracked", "sysctl -w net.netfilter.nf_conntrack_max=190536");
+    Case& tracking = add("tracking", kUring, 65'436, "nf_conntrack_max 65,536, 100 tracked",
+                         "sysctl -w net.netfilter.nf_conntrack_max=190536");
     tracking.host.sysctls["net.netfilter.nf_conntrack_max"] = {65'536};
     tracking.host.sysctls["net.netfilter.nf_conntrack_count"] = {100};
   }
-  add("max_connections", kUring, 50'000, "--max-connections 50000", "--max-connections=100000").demand.max_connections = 50'000;
+  add("max_connections", kUring, 50'000, "--max-connections 50000", "--max-connections=100000").demand.max_connections =
+      50'000;
   {
     Case& silent = add("max_connections", kEpoll, 1 << 20, "does not say more", "--max-connections=2000000");
     silent.host.nofile->hard = 1 << 30;
@@ -144,9 +149,11 @@ TEST(CapacityRules, WhereAllFitEveryLimitIsWell) {
   Findings findings;
   JudgeCapacity(MakeCapacity(Large(), kUring, Table(), demand), demand, &findings);
   EXPECT_EQ(Worst(findings), Verdict::kOk);
-  EXPECT_THAT(Found(findings, "fits").text, AllOf(HasSubstr("2,097,152 connections fit"), HasSubstr("first is 2^20 slots a ring"), Not(HasSubstr("not"))));
+  EXPECT_THAT(Found(findings, "fits").text, AllOf(HasSubstr("2,097,152 connections fit"),
+                                                  HasSubstr("first is 2^20 slots a ring"), Not(HasSubstr("not"))));
   EXPECT_THAT(Found(findings, "memory_for_n").text,
-              AllOf(HasSubstr("1,000,000 idle connections take 317 MB of user memory (320 B each)"), HasSubstr("4.6 GB of the kernel's (4960 B each)")));
+              AllOf(HasSubstr("1,000,000 idle connections take 317 MB of user memory (320 B each)"),
+                    HasSubstr("4.6 GB of the kernel's (4960 B each)")));
   EXPECT_THAT(Found(findings, "queued").text, HasSubstr("750,000 of them"));
   for (const Finding& finding : findings) EXPECT_THAT(finding.mend, IsEmpty()) << finding.name;
 }

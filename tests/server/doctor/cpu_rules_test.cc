@@ -36,10 +36,10 @@ TEST(CpuRules, MoreShardsThanTheQuotaIsSaidAloud) {
     Verdict verdict;
     const char* mend;
   };
-  for (const Case& each : {Case{std::nullopt, 64, Verdict::kOk, ""}, Case{2.0, 2, Verdict::kOk, ""},
-                           Case{2.5, 2, Verdict::kOk, ""}, Case{1.5, 2, Verdict::kWarning, "--shards=1"},
-                           Case{3.9, 8, Verdict::kWarning, "--shards=3"}, Case{0.5, 1, Verdict::kWarning, "larger quota"},
-                           Case{0.5, 2, Verdict::kWarning, "--shards=1"}}) {
+  for (const Case& each :
+       {Case{std::nullopt, 64, Verdict::kOk, ""}, Case{2.0, 2, Verdict::kOk, ""}, Case{2.5, 2, Verdict::kOk, ""},
+        Case{1.5, 2, Verdict::kWarning, "--shards=1"}, Case{3.9, 8, Verdict::kWarning, "--shards=3"},
+        Case{0.5, 1, Verdict::kWarning, "larger quota"}, Case{0.5, 2, Verdict::kWarning, "--shards=1"}}) {
     HostFacts host;
     host.cpu_quota = each.quota;
     const Finding finding = Found(Judge(host, each.shards), "quota");
@@ -58,8 +58,8 @@ TEST(CpuRules, NodesAreSaid) {
   host.nodes = {{.number = 0, .cpus = {0, 1, 2, 3}, .memory_bytes = uint64_t{64} << 30},
                 {.number = 1, .cpus = {4, 5, 6, 7}, .memory_bytes = uint64_t{32} << 30},
                 {.number = 2, .cpus = {}, .memory_bytes = uint64_t{8} << 30}};
-  EXPECT_THAT(Found(Judge(host, 1), "numa").text,
-              HasSubstr("3 NUMA nodes: node 0 has CPU 0-3 and 64.0 GB; node 1 has CPU 4-7 and 32.0 GB; node 2 has no CPU and 8.0 GB"));
+  EXPECT_THAT(Found(Judge(host, 1), "numa").text, HasSubstr("3 NUMA nodes: node 0 has CPU 0-3 and 64.0 GB; node 1 has "
+                                                            "CPU 4-7 and 32.0 GB; node 2 has no CPU and 8.0 GB"));
 }
 
 TEST(CpuRules, ACardAtANodeThatIsNotUsedIsANote) {

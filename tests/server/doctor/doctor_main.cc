@@ -8,5 +8,6 @@
 int main(int argc, char** argv) {
   mooring::server::Program program;
   program.name = "doctor";
-  return mooring::server::Doctor(program, mooring::server::Settings(), std::vector<std::string>(argv + 1, argv + argc), stdout);
+  return mooring::server::Doctor(program, mooring::server::Settings(), std::vector<std::string>(argv + 1, argv + argc),
+                                 stdout);
 }

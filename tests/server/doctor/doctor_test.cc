@@ -37,7 +37,8 @@ class DoctorTest : public ::testing::Test {
   DoctorTest() {
     program_.name = "mooringd";
     tree_.Write("/proc/sys/kernel/osrelease", "6.18.1\n");
-    tree_.Write("/proc/self/limits", "Max open files            65536                65536                files     \n");
+    tree_.Write("/proc/self/limits",
+                "Max open files            65536                65536                files     \n");
     tree_.Write("/proc/self/status", "Cpus_allowed_list:\t0-1\nCapEff:\t0000000000004400\n");
     tree_.Write("/proc/meminfo", "MemTotal:       16000000 kB\n");
     tree_.Write("/proc/sys/net/ipv4/ip_local_port_range", "16384\t65535\n");
@@ -70,7 +71,8 @@ TEST_F(DoctorTest, AWellMachineIsZero) {
   settings_.runtime.transport = net::TransportKind::kEpoll;
   EXPECT_EQ(Run({"--connections=60000"}), 0) << output_;
   EXPECT_THAT(output_, StartsWith("mooringd doctor: this machine for 60,000 connections\n"));
-  for (const char* area : {"\nkernel\n", "\nlimits\n", "\nsysctls\n", "\nports\n", "\ncpu\n", "\nnetwork\n", "\nplan\n"}) {
+  for (const char* area :
+       {"\nkernel\n", "\nlimits\n", "\nsysctls\n", "\nports\n", "\ncpu\n", "\nnetwork\n", "\nplan\n"}) {
     EXPECT_THAT(output_, HasSubstr(area));
   }
   EXPECT_THAT(errors_, IsEmpty());

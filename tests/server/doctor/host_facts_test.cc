@@ -12,7 +12,11 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-std::vector<Recommendation> Table() { return *ParseRecommendations("net.core.somaxconn|min|1|note|x\nnet.ipv4.tcp_mem:2|min|1|note|x\nno.such|min|1|note|x\nnot.numbers|min|1|note|x\nlimit.nofile|min|1|note|x\n"); }
+std::vector<Recommendation> Table() {
+  return *ParseRecommendations(
+      "net.core.somaxconn|min|1|note|x\nnet.ipv4.tcp_mem:2|min|1|note|x\nno.such|min|1|note|x\nnot.numbers|min|1|note|"
+      "x\nlimit.nofile|min|1|note|x\n");
+}
 
 TEST(ParseKernelVersion, TakesTheFirstTwoNumbers) {
   EXPECT_EQ(ParseKernelVersion("6.12.117+deb12-amd64").major, 6);
@@ -85,7 +89,9 @@ TEST(HostFacts, CapabilitiesAreBitsOfTheEffectiveSet) {
 TEST(HostFacts, NodesAreListedInTheirOrder) {
   core::MadeTree tree;
   const std::string folder = "/sys/devices/system/node";
-  tree.Write(folder + "/node10/cpulist", "4-7\n").Write(folder + "/node2/cpulist", "0-3\n").Write(folder + "/online", "2,10\n");
+  tree.Write(folder + "/node10/cpulist", "4-7\n")
+      .Write(folder + "/node2/cpulist", "0-3\n")
+      .Write(folder + "/online", "2,10\n");
   tree.Write(folder + "/node2/meminfo", "Node 2 MemTotal:       14 kB\nNode 2 MemFree:        10 kB\n");
   tree.Write(folder + "/nodes", "");
   const HostFacts facts = GatherHost(tree.host(), {});
@@ -104,7 +110,8 @@ TEST(HostFacts, NicsAreDevicesWithHardware) {
   tree.Write(net + "/eth0/device/numa_node", "1\n").Write(net + "/eth0/device/msi_irqs/40", "msix\n");
   tree.Write(net + "/eth0/device/msi_irqs/41", "msix\n").Write(net + "/eth0/device/msi_irqs/42", "msix\n");
   tree.Write("/proc/irq/40/smp_affinity_list", "0-1\n").Write("/proc/irq/41/smp_affinity_list", "1,3\n");
-  for (const char* queue : {"rx-0", "rx-1", "tx-0"}) tree.Write(net + "/eth0/queues/" + queue + "/rps_cpus", "00000000,00000000\n");
+  for (const char* queue : {"rx-0", "rx-1", "tx-0"})
+    tree.Write(net + "/eth0/queues/" + queue + "/rps_cpus", "00000000,00000000\n");
   tree.Write(net + "/eth1/device/numa_node", "-1\n").Write(net + "/eth1/queues/rx-0/rps_cpus", "00000000,00000002\n");
   tree.Write(net + "/eth1/queues/rx-1/rps_cpus", "0\n");
   tree.Write(net + "/eth1/msi_irqs/50", "msix\n").Write("/proc/irq/50/smp_affinity_list", "7\n");  // of the parent

@@ -28,7 +28,8 @@ TEST(KernelRules, AModernKernelIsAllWell) {
 }
 
 TEST(KernelRules, ARefusedRingIsAWarningWithItsCauseUnlessEpollIsMeant) {
-  TransportFacts facts = {.uring = absl::PermissionDeniedError("kernel.io_uring_disabled = 2"), .kind = TransportKind::kEpoll};
+  TransportFacts facts = {.uring = absl::PermissionDeniedError("kernel.io_uring_disabled = 2"),
+                          .kind = TransportKind::kEpoll};
   Findings findings = Judge("6.18.44", facts);
   EXPECT_EQ(Found(findings, "io_uring").verdict, Verdict::kWarning);
   EXPECT_THAT(Found(findings, "io_uring").text, HasSubstr("kernel.io_uring_disabled = 2"));

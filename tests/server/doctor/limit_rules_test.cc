@@ -36,7 +36,8 @@ TEST(LimitRules, SayWhatTheDescriptorLimitGives) {
   const Demand demand = {.connections = 30'000, .shards = 2};
   Finding nofile = Found(Judge(host, kUring, demand), "nofile");
   EXPECT_EQ(nofile.verdict, Verdict::kOk);
-  EXPECT_THAT(nofile.text, AllOf(HasSubstr("20,000"), HasSubstr("1,024 now, raised at start"), HasSubstr("40,000 connections")));
+  EXPECT_THAT(nofile.text,
+              AllOf(HasSubstr("20,000"), HasSubstr("1,024 now, raised at start"), HasSubstr("40,000 connections")));
 
   nofile = Found(Judge(host, {.kind = TransportKind::kEpoll}, demand), "nofile");
   EXPECT_EQ(nofile.verdict, Verdict::kNote) << "the process's limit is for all shards together";

@@ -36,7 +36,8 @@ TEST(PortRules, SayWhatOutboundConnectionsGet) {
                            Case{32768, 60999, "", 28'233, {"takes 2 times"}},
                            Case{32769, 60999, "", 100'000, {"28,230 outbound", "takes 4 times", "The odd ports"}},
                            Case{32768, 60999, "80,40000-40001,61000", 1, {"28,230 outbound"}}}) {
-    const Finding finding = Found(Judge(Host(each.low, each.high, each.reserved), {.connections = each.connections}), "outbound");
+    const Finding finding =
+        Found(Judge(Host(each.low, each.high, each.reserved), {.connections = each.connections}), "outbound");
     EXPECT_EQ(finding.verdict, Verdict::kOk);
     for (const std::string& text : each.says) EXPECT_THAT(finding.text, HasSubstr(text));
   }
@@ -63,7 +64,8 @@ TEST(PortRules, AListenersPortInTheRangeIsToBeReserved) {
                       {"web-2", "http", 8080}, {"taken", "echo", 5000}, {"high", "echo", 61000}};
   const Finding finding = Found(Judge(host, demand), "listeners");
   EXPECT_EQ(finding.verdict, Verdict::kWarning);
-  EXPECT_THAT(finding.text, AllOf(HasSubstr("8080 (web), 1024 (low) "), Not(HasSubstr("1023")), Not(HasSubstr("5000"))));
+  EXPECT_THAT(finding.text,
+              AllOf(HasSubstr("8080 (web), 1024 (low) "), Not(HasSubstr("1023")), Not(HasSubstr("5000"))));
   EXPECT_EQ(finding.mend, "sysctl -w net.ipv4.ip_local_reserved_ports=1024,5000,8080") << "those that are, stay";
 
   host.reserved_ports = "1024,5000,8000-8099";

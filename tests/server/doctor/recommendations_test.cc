@@ -20,7 +20,8 @@ std::vector<Recommendation> Parsed(const char* text) {
 }
 
 TEST(Recommendations, AreReadFromRows) {
-  const auto table = Parsed("# a comment|\n\nnet.ipv4.tcp_rmem:3|max|N * 2|warning|because\nfs.file-max|is|7|note|so\n");
+  const auto table =
+      Parsed("# a comment|\n\nnet.ipv4.tcp_rmem:3|max|N * 2|warning|because\nfs.file-max|is|7|note|so\n");
   ASSERT_EQ(table.size(), 2u);
   EXPECT_EQ(table[0].key, "net.ipv4.tcp_rmem");
   EXPECT_EQ(table[0].field, 2u);
@@ -101,11 +102,11 @@ TEST(Recommendations, TheTableIsContentWithAnOrdinaryKernelForTenThousand) {
     size_t field;
     uint64_t value;
   };
-  for (const Default& each :
-       {Default{"net.core.somaxconn", 0, 4096}, Default{"net.ipv4.tcp_mem", 1, 62000}, Default{"net.ipv4.tcp_mem", 2, 93000},
-        Default{"net.ipv4.tcp_max_orphans", 0, 16384}, Default{"fs.file-max", 0, 9223372036854775807u},
-        Default{"fs.nr_open", 0, 1048576}, Default{"vm.overcommit_memory", 0, 0}, Default{"net.ipv4.tcp_rmem", 2, 33554432},
-        Default{"net.ipv4.ip_local_port_range", 0, 32768}}) {
+  for (const Default& each : {Default{"net.core.somaxconn", 0, 4096}, Default{"net.ipv4.tcp_mem", 1, 62000},
+                              Default{"net.ipv4.tcp_mem", 2, 93000}, Default{"net.ipv4.tcp_max_orphans", 0, 16384},
+                              Default{"fs.file-max", 0, 9223372036854775807u}, Default{"fs.nr_open", 0, 1048576},
+                              Default{"vm.overcommit_memory", 0, 0}, Default{"net.ipv4.tcp_rmem", 2, 33554432},
+                              Default{"net.ipv4.ip_local_port_range", 0, 32768}}) {
     EXPECT_FALSE(Advise(*table, each.key, each.field, each.value, variables).warns) << each.key;
   }
   EXPECT_TRUE(Advise(*table, "net.core.somaxconn", 0, 128, variables).warns);

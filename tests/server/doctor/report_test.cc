@@ -27,8 +27,9 @@ TEST(Report, ExitCodeIsTheWorstVerdicts) {
     std::vector<Verdict> verdicts;
     int code;
   };
-  for (const Case& each : {Case{{}, 0}, Case{{Verdict::kOk, Verdict::kNote}, 0}, Case{{Verdict::kWarning, Verdict::kOk}, 1},
-                           Case{{Verdict::kWarning, Verdict::kProblem, Verdict::kNote}, 3}}) {
+  for (const Case& each :
+       {Case{{}, 0}, Case{{Verdict::kOk, Verdict::kNote}, 0}, Case{{Verdict::kWarning, Verdict::kOk}, 1},
+        Case{{Verdict::kWarning, Verdict::kProblem, Verdict::kNote}, 3}}) {
     Report report;
     for (const Verdict verdict : each.verdicts) report.findings.push_back({"a", "b", verdict, "c"});
     EXPECT_EQ(report.ExitCode(), each.code);

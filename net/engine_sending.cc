@@ -113,8 +113,8 @@ void Engine::OnSend(ConnId id, int result) {
   if (conn.Has(Connection::kAboveHigh) && output->queue.bytes() <= OptionsOf(conn).queue_low_bytes) BelowLow(conn);
   StartSend(conn, SendMode::kWait);
   if (conn.state_ != State::kOpen) return;
-  UpdateReading(conn);
-  if (conn.input_ != nullptr) MarkDirty(conn);  // it may have waited for blocks, of which there are enough now
+  if (conn.input_ == nullptr) return UpdateReading(conn);
+  MarkDirty(conn);  // what it has may have waited for blocks, of which there are enough now
 }
 
 void Engine::BelowLow(Connection& conn) {

@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "net/accept_rate.h"
+#include "net/credit.h"
 #include "net/dialer.h"
 #include "tests/net/broadcasts.h"
 #include "tests/net/coverage.h"

@@ -135,7 +135,7 @@ bool TrialPlan::has(TrialService service) const {
 
 bool TrialPlan::tight() const {
   const auto enough = static_cast<int64_t>(kPeersMax) + 4;
-  const auto short_of = [enough](int64_t of) { return of != 0 && of < enough; };
+  const auto short_of = [](int64_t of) { return of != 0 && of < enough; };
   return slots < enough || short_of(credit) || short_of(listener_credit) || receive_blocks < 512;
 }
 

@@ -131,8 +131,8 @@ TEST_P(ListenersTest, ChangeRetireAndComeAgainUnderTheSameNumber) {
 }
 
 TEST_P(ListenersTest, ASpreadDrainOfOneListenerLeavesTheOtherAlone) {
-  const Address at = [&] { return Listen(engine_.AddListener("here", &here_, {})); }();
-  const Address other_at = [&] { return Listen(engine_.AddListener("there", &there_, {.track_peers = true})); }();
+  const Address at = Listen(engine_.AddListener("here", &here_, {}));
+  const Address other_at = Listen(engine_.AddListener("there", &there_, {.track_peers = true}));
   std::vector<Peer> peers;
   for (int i = 0; i < 20; ++i) {
     peers.emplace_back(at);

@@ -110,7 +110,7 @@ Block* BufferPool::Acquire(uint32_t bytes_min) {
   }
   if (block != nullptr) {
     ++blocks_live_;
-    block_bytes_ += block->capacity;
+    block_bytes_.store(block_bytes() + block->capacity, std::memory_order_relaxed);
   }
   return block;
 }
@@ -154,7 +154,7 @@ void BufferPool::Return(Block* block) {
       std::free(block->data);
     }
     --blocks_live_;
-    block_bytes_ -= block->capacity;
+    block_bytes_.store(block_bytes() - block->capacity, std::memory_order_relaxed);
   }
   descriptors_.Release(descriptor);
 }

@@ -18,6 +18,7 @@
 #define MOORING_ALLOC_BUFFER_POOL_H_
 
 #include <array>
+#include <atomic>
 #include <cassert>
 #include <cstdint>
 #include <optional>
@@ -176,7 +177,7 @@ class BufferPool {
   uint32_t receive_live() const { return receive_.live(); }
   uint32_t receive_blocks_max() const { return receive_.slots_max(); }
   uint64_t blocks_live() const { return blocks_live_; }  // without the receive blocks and the shared ones
-  uint64_t block_bytes() const { return block_bytes_; }  // of those
+  uint64_t block_bytes() const { return block_bytes_.load(std::memory_order_relaxed); }  // of those; from any thread
   // Acquire finds no memory where block_bytes() would be more.
   void SetBlockBytesMax(uint64_t bytes) { block_bytes_max_ = bytes; }
   uint64_t over_bound() const { return over_bound_; }    // blocks that there was none of for that reason
@@ -187,7 +188,7 @@ class BufferPool {
 
   void ReportLeaks() const;
   bool Fits(uint32_t capacity) {
-    if (block_bytes_ + capacity <= block_bytes_max_) [[likely]] return true;
+    if (block_bytes() + capacity <= block_bytes_max_) [[likely]] return true;
     ++over_bound_;
     return false;
   }
@@ -198,7 +199,7 @@ class BufferPool {
   void (*hook_)(void*, uint64_t) = nullptr;
   void* hook_context_ = nullptr;
   uint64_t blocks_live_ = 0;
-  uint64_t block_bytes_ = 0;
+  std::atomic<uint64_t> block_bytes_{0};  // one writer
   uint64_t block_bytes_max_ = UINT64_MAX;
   uint64_t over_bound_ = 0;
   uint64_t shared_live_ = 0;

@@ -8,7 +8,7 @@
 // line slow each other down all the time. So a CounterSet begins on its own line and fills whole ones; a lone Counter
 // or Gauge shares its line with its neighbours and belongs next to other fields of the same thread.
 //
-// Threads:  Add and Set: one thread for life (or handed over with synchronisation). Read: any.
+// Threads:  Add, Set and what changes a Shown: one thread for life (or handed over with synchronisation). Reading: any.
 // Ordering: relaxed. Two counters read together may be from different moments: never derive a decision from both.
 #ifndef MOORING_CORE_COUNTERS_H_
 #define MOORING_CORE_COUNTERS_H_
@@ -39,6 +39,24 @@ class Gauge {
 
  private:
   std::atomic<int64_t> value_{0};
+};
+
+// An integer that its thread works with and others may look at. Counting with it costs an instruction more than without.
+template <class T>
+class Shown {
+ public:
+  operator T() const { return value_.load(std::memory_order_relaxed); }  // NOLINT: it is one
+  Shown& operator+=(T n) { return Set(static_cast<T>(*this + n)); }
+  Shown& operator-=(T n) { return Set(static_cast<T>(*this - n)); }
+  Shown& operator++() { return *this += 1; }
+  Shown& operator--() { return *this -= 1; }
+
+ private:
+  Shown& Set(T value) {
+    value_.store(value, std::memory_order_relaxed);
+    return *this;
+  }
+  std::atomic<T> value_{0};
 };
 
 // One Counter per enumerator. REQUIRES: the enumerators are 0, 1, ... and the last is kCount.

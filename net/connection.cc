@@ -83,7 +83,7 @@ bool Connection::Queue(alloc::Lease lease) {
     engine->End(*this, CloseCause::kNoMemory, /*abort=*/true);
     return false;
   }
-  engine->queued_bytes_ += bytes;
+  engine->gauges_.queued_bytes += bytes;
   NoteWritten();
   return true;
 }

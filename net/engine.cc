@@ -153,7 +153,7 @@ void Engine::StartService(Connection& conn) {
 Connection* Engine::Connect(ListenerId profile, const Address& to, const Address& from) {
   Connection* conn = cut_ ? nullptr : connections_.Acquire();
   if (conn == nullptr) return nullptr;
-  ++outbound_;
+  ++gauges_.outbound;
   counters_.Add(EngineCount::kConnects);
   Admit(*conn, profile < kOwnedProfile ? listeners_[profile]->profile : profile);
   conn->Set(Connection::kOutbound | Connection::kStarted);  // OnClose comes in any case
@@ -303,11 +303,11 @@ void Engine::MaybeRelease(Connection& conn) {
   if (!conn.Has(Connection::kClosedTold) || conn.Has(kHeld)) return;
   if (conn.Has(Connection::kOwnHandler)) delete conn.own_handler();
   DropInput(conn);
-  retained_ -= conn.retained_;  // leases that the service keeps beyond its connection are charged to nobody
+  gauges_.retained_blocks -= conn.retained_;  // leases that the service keeps beyond its connection are charged to nobody
   shard_->wheel().Cancel(&conn.timer_);
   shard_->ArmTrim();
   if (conn.Has(Connection::kOutbound)) {
-    --outbound_;
+    --gauges_.outbound;
   } else {
     ++returned_;  // an outbound one took no credit
     --listeners_[ListenerOf(conn)]->holds;
@@ -377,14 +377,6 @@ void Engine::CountLive() {
   if (live > gauges_.live_peak.Read()) gauges_.live_peak.Set(live);
 }
 
-void Engine::ShowGauges() {
-  gauges_.outbound.Set(outbound_);
-  gauges_.retained_blocks.Set(retained_);
-  gauges_.parked_leases.Set(parked_);
-  gauges_.queued_bytes.Set(static_cast<int64_t>(queued_bytes_));
-  gauges_.block_bytes.Set(static_cast<int64_t>(block_bytes()));
-}
-
 bool Engine::OnTurnEnd() {
   if (!called_.empty() || !spreads_.empty()) NoticeTurn();
   if (pressure_) RelievePressure();
@@ -398,8 +390,7 @@ bool Engine::OnTurnEnd() {
   dirty_.clear();
   if (any) shard_->ArmTrim();
   SettleCredit();
-  ShowGauges();
-  if (on_served_ && listeners_open_ == 0 && live() == outbound_) std::exchange(on_served_, nullptr)();
+  if (on_served_ && listeners_open_ == 0 && live() == gauges_.outbound) std::exchange(on_served_, nullptr)();
   if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
   while (!to_tell_.empty()) {
     for (const std::function<void()>& tell : std::exchange(to_tell_, {})) tell();

@@ -68,15 +68,13 @@ enum class EngineCount : uint8_t {
   kCount
 };
 
-// What a shard's connections hold now. The peak is exact; the others are as of the end of the last turn, so that they
-// cost nothing for each byte or block.
+// What a shard's connections hold now.
 struct alignas(64) EngineGauges {
   core::Gauge live_peak;
-  core::Gauge outbound;
-  core::Gauge retained_blocks;
-  core::Gauge parked_leases;
-  core::Gauge queued_bytes;  // written and not taken by the kernel yet
-  core::Gauge block_bytes;   // see Engine::block_bytes
+  core::Shown<uint32_t> outbound;         // of those live
+  core::Shown<uint32_t> retained_blocks;  // receive blocks
+  core::Shown<uint32_t> parked_leases;
+  core::Shown<uint64_t> queued_bytes;     // written and not taken by the kernel yet
 };
 
 class Engine final : private TransportEvents, private core::Shard::TurnEnd {
@@ -230,10 +228,10 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   // Live connections; readable from any thread.
   const core::Counter& live_counter() const { return live_counter_; }
   const EngineGauges& gauges() const { return gauges_; }  // likewise
-  uint32_t retained_blocks() const { return retained_; }
+  uint32_t retained_blocks() const { return gauges_.retained_blocks; }
   // In blocks, see Options::block_bytes_max.
   uint64_t block_bytes() const {
-    return uint64_t{retained_} * alloc::BufferPool::kReceiveBlockBytes + shard_->buffers().block_bytes();
+    return uint64_t{gauges_.retained_blocks} * alloc::BufferPool::kReceiveBlockBytes + shard_->buffers().block_bytes();
   }
 
   // Checks what holds between two turns, O(live); for tests. Null, or what does not.
@@ -419,7 +417,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     if (conn.ReadsHeld()) return true;
     return conn.output_ != nullptr && BytesPressed() && !conn.Has(Connection::kFullDuplex | Connection::kEofSeen);
   }
-  bool Pressed() const { return retained_ >= retained_max_ || BytesPressed(); }
+  bool Pressed() const { return gauges_.retained_blocks >= retained_max_ || BytesPressed(); }
 
   // owned_connection.cc: connections that a coroutine owns
   void Own(Connection& conn);
@@ -454,9 +452,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void ForgetMemberships();  // REQUIRES: nobody is in a set
   void AccountMemberships(size_t capacity_before);
 
-  // engine.cc: the gauges
-  void CountLive();  // one more
-  void ShowGauges();
+  void CountLive();  // engine.cc: one more
 
   // deadlines.cc
   void ArmAt(Connection& conn, uint32_t due_s);
@@ -516,9 +512,6 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   std::vector<AskedPeer> asked_peers_;             // AskPeer
 
   const int64_t epoch_ms_;
-  uint32_t retained_ = 0;
-  uint32_t parked_ = 0;         // leases, of all connections
-  uint64_t queued_bytes_ = 0;  // of all connections
   bool pressure_ = false;
   const uint32_t retained_max_;         // from here on who holds some is not read
   const uint64_t written_bytes_high_;   // likewise, of blocks that are no receive blocks
@@ -538,7 +531,6 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   bool cut_ = false;
   std::function<void()> on_drained_;
   std::function<void()> on_served_;
-  uint32_t outbound_ = 0;  // of those live
   bool drain_looking_ = false;  // some connection that was called has not had its notice: the next turn must not wait
   uint32_t drain_looks_ = 0;
   uint32_t drain_turns_ = 0;

@@ -27,7 +27,7 @@ void Engine::DropInput(Connection& conn) {
   Input* input = std::exchange(conn.input_, nullptr);
   if (input == nullptr) return;
   input->current.Reset();
-  parked_ -= input->parked.count();
+  gauges_.parked_leases -= input->parked.count();
   input->parked.Clear(&shard_->frames());
   input->~Input();
   shard_->frames().Release(input, sizeof(Input));
@@ -37,21 +37,21 @@ void Engine::DropInput(Connection& conn) {
 void Engine::DropUndelivered(Connection& conn) {
   if (!conn.Has(Connection::kTask)) return DropInput(conn);
   if (conn.input_ == nullptr) return;
-  parked_ -= conn.input_->parked.count();
+  gauges_.parked_leases -= conn.input_->parked.count();
   conn.input_->parked.Clear(&shard_->frames());
 }
 
 void Engine::Charge(Connection& conn, alloc::Block* block) {
   block->charge = ChargeOf(conn);
   ++conn.retained_;
-  ++retained_;
+  ++gauges_.retained_blocks;
 }
 
 void Engine::OnBlockReturned(uint64_t charge) {
   Connection* conn = connections_.Find({static_cast<uint32_t>(charge), static_cast<uint32_t>(charge >> 32)});
   if (conn == nullptr) return;  // kept beyond its connection
   --conn->retained_;
-  --retained_;
+  --gauges_.retained_blocks;
   if (conn->state_ == Connection::State::kOpen && conn->Has(Connection::kReadingOff)) MarkDirty(*conn);
 }
 
@@ -95,7 +95,7 @@ void Engine::Park(Connection& conn, alloc::Lease data) {
   if (input == nullptr || !input->parked.Push(&shard_->frames(), std::move(data))) {
     return End(conn, CloseCause::kNoMemory, /*abort=*/true);
   }
-  ++parked_;
+  ++gauges_.parked_leases;
 }
 
 void Engine::Deliver(Connection& conn, alloc::Lease data) {
@@ -113,7 +113,7 @@ void Engine::DeliverParked(Connection& conn) {
   } else {
     for (uint32_t n = 0; n < Transport::kKernelBatch && MayDeliver(conn); ++n) {
       if (conn.input_ == nullptr || conn.input_->parked.empty()) break;
-      --parked_;
+      --gauges_.parked_leases;
       Deliver(conn, conn.input_->parked.Pop(&shard_->frames()));
     }
     if (conn.input_ != nullptr && conn.input_->parked.empty()) DropInput(conn);

@@ -25,7 +25,7 @@ void Engine::DropOutput(Connection& conn) {
   Output* output = conn.output_;
   if (output == nullptr) return;
   conn.output_ = nullptr;
-  queued_bytes_ -= output->queue.bytes();
+  gauges_.queued_bytes -= output->queue.bytes();
   output->queue.Clear(&shard_->frames());
   output->~Output();
   shard_->frames().Release(output, sizeof(Output));
@@ -47,7 +47,7 @@ bool Engine::Append(Connection& conn, std::string_view bytes) {
       std::memcpy(block->data + used, bytes.data(), fits);
       last.Extend(fits);
       queue.Grown(fits);
-      queued_bytes_ += fits;
+      gauges_.queued_bytes += fits;
       bytes.remove_prefix(fits);
       block_bytes = std::max<uint64_t>(bytes.size(), std::min<uint64_t>(queue.bytes(), 16384));
     }
@@ -59,7 +59,7 @@ bool Engine::Append(Connection& conn, std::string_view bytes) {
   if (block == nullptr) return false;
   std::memcpy(block->data, bytes.data(), bytes.size());
   if (!queue.Push(&shard_->frames(), alloc::Lease(block, 0, static_cast<uint32_t>(bytes.size())))) return false;
-  queued_bytes_ += bytes.size();
+  gauges_.queued_bytes += bytes.size();
   return true;
 }
 
@@ -84,7 +84,7 @@ void Engine::OnSend(ConnId id, int result) {
     }
     conn.last_activity_s_ = now_s();
     output->taken += static_cast<uint32_t>(result);
-    queued_bytes_ -= static_cast<uint64_t>(result);
+    gauges_.queued_bytes -= static_cast<uint64_t>(result);
     output->queue.Consume(&shard_->frames(), static_cast<uint64_t>(result));
   }
   if (conn.state_ >= State::kReleasing) return DropOutput(conn);

@@ -24,9 +24,9 @@ const char* Engine::Validate() const {
   for (const std::unique_ptr<Listener>& listener : listeners_) {
     if (const char* wrong = Validate(*listener); wrong != nullptr) return wrong;
   }
-  if (retained != retained_) return "the sum of retained blocks is not that of the connections";
-  if (parked != parked_) return "the count of parked leases is not that of the connections";
-  if (queued != queued_bytes_) return "the sum of queued bytes is not that of the connections";
+  if (retained != gauges_.retained_blocks) return "the sum of retained blocks is not that of the connections";
+  if (parked != gauges_.parked_leases) return "the count of parked leases is not that of the connections";
+  if (queued != gauges_.queued_bytes) return "the sum of queued bytes is not that of the connections";
   if (live_counter_.Read() != live()) return "the live counter is not the number of live connections";
   for (const Connection* each : dirty_) {
     if (!each->Has(Connection::kDirty)) return "a connection in the list of this turn does not know of it";

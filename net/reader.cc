@@ -191,7 +191,7 @@ Reader::Found Reader::Look(Connection& conn) {
     if (input->parked.empty()) return Found::kNotYet;
     Engine* engine = Engine::Current();
     alloc::Lease next = input->parked.Pop(&engine->shard_->frames());
-    --engine->parked_;
+    --engine->gauges_.parked_leases;
     // Reading was off until here; and the block may be kept, so that it does not say so when it goes back.
     if (input->parked.empty() && conn.Has(Connection::kReadingOff)) engine->MarkDirty(conn);
     if (input->current.empty()) {

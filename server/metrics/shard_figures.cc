@@ -100,17 +100,19 @@ void AddCauses(const std::vector<ShardView>& shards, const core::CounterSet<Enum
 }
 
 void AddGauges(const std::vector<ShardView>& shards, Families* families) {
-  const auto add = [&](core::Gauge net::EngineGauges::*gauge, Metric metric) {
-    double sum = 0;
-    for (const ShardView& view : shards) sum += static_cast<double>((view.engine->gauges().*gauge).Read());
-    families->Add(metric, sum);
+  const auto add = [&](auto net::EngineGauges::*gauge, Metric metric) {
+    uint64_t sum = 0;
+    for (const ShardView& view : shards) sum += view.engine->gauges().*gauge;
+    families->Add(metric, static_cast<double>(sum));
   };
   add(&net::EngineGauges::outbound, Metric::kOutboundActive);
   add(&net::EngineGauges::outbound, Metric::kEphemeralPortsInUse);
   add(&net::EngineGauges::retained_blocks, Metric::kRetainedBlocks);
   add(&net::EngineGauges::parked_leases, Metric::kParkedLeases);
   add(&net::EngineGauges::queued_bytes, Metric::kQueuedBytes);
-  add(&net::EngineGauges::block_bytes, Metric::kBlockBytes);
+  uint64_t block_bytes = 0;
+  for (const ShardView& view : shards) block_bytes += view.engine->block_bytes();
+  families->Add(Metric::kBlockBytes, static_cast<double>(block_bytes));
 }
 
 void AddEachShard(const std::vector<ShardView>& shards, Families* families) {

@@ -63,10 +63,12 @@ std::unique_ptr<net::Handler> Admin::MakeHandler(Part part, const net::Endpoint&
 std::string Admin::Warning(Part part, const net::Endpoint& listening) {
   if (listening.is_unix() || IsLoopback(listening.address())) return "";
   if (part == Part::kReadOnly) {
-    return absl::StrCat("figures of this server can be read by whoever reaches ", listening.ToString(), " (admin.metrics_listen)");
+    return absl::StrCat("figures of this server can be read by whoever reaches ", listening.ToString(),
+                        " (admin.metrics_listen)");
   }
-  return absl::StrCat("whoever reaches ", listening.ToString(),
-                      " (admin.listen) can see who is connected, close connections and end this server: it asks for no password");
+  return absl::StrCat(
+      "whoever reaches ", listening.ToString(),
+      " (admin.listen) can see who is connected, close connections and end this server: it asks for no password");
 }
 
 http::Router Admin::RoutesOf(Part part, const net::Endpoint& listening) {
@@ -99,7 +101,8 @@ http::Router Admin::RoutesOf(Part part, const net::Endpoint& listening) {
   });
   router.Post("/drain", [this](http::Request& request) { return Told(request, Drain(request)); });
   for (const PageFile& file : PageFiles()) {
-    router.Get({file.path.data(), file.path.size()}, [&file] { return http::Response::Of(file.type, std::string(file.content)); });
+    router.Get({file.path.data(), file.path.size()},
+               [&file] { return http::Response::Of(file.type, std::string(file.content)); });
   }
   return router;
 }
@@ -118,8 +121,8 @@ core::Task<http::Response> Admin::Health() {
     json["shards"] = shards;
     co_return Answer(200, json);
   }
-  co_return Error(503, absl::StrCat(silent.size() == 1 ? "shard " : "shards ", absl::StrJoin(silent, ", "), " of ", shards,
-                                    silent.size() == 1 ? " has" : " have", " not answered within ",
+  co_return Error(503, absl::StrCat(silent.size() == 1 ? "shard " : "shards ", absl::StrJoin(silent, ", "), " of ",
+                                    shards, silent.size() == 1 ? " has" : " have", " not answered within ",
                                     kShardPatience / core::kNanosPerSecond, " s"));
 }
 
@@ -141,7 +144,8 @@ http::Response Admin::Drain(const http::Request& request) {
   const absl::StatusOr<std::optional<uint64_t>> percent = keys->Number("percent", 1, 100);
   if (!percent.ok()) return Error(percent.status());
   const std::optional<std::string> listener = keys->Text("listener");
-  if (!listener.has_value() && percent->has_value()) return Error(400, "percent= is of one listener: say listener=NAME too");
+  if (!listener.has_value() && percent->has_value())
+    return Error(400, "percent= is of one listener: say listener=NAME too");
   Json json;
   if (!listener.has_value()) {
     if (absl::Status status = control_->Drain(); !status.ok()) return Error(status);
@@ -153,8 +157,10 @@ http::Response Admin::Drain(const http::Request& request) {
     if (each.open) open.insert(each.name);
   }
   if (!open.contains(*listener)) {
-    return Error(404, absl::StrCat("no open listener is called '", *listener, "': there ",
-                                   open.empty() ? "are none" : absl::StrCat(open.size() == 1 ? "is " : "are ", absl::StrJoin(open, ", "))));
+    return Error(
+        404, absl::StrCat("no open listener is called '", *listener, "': there ",
+                          open.empty() ? "are none"
+                                       : absl::StrCat(open.size() == 1 ? "is " : "are ", absl::StrJoin(open, ", "))));
   }
   const absl::Status status = percent->has_value()
                                   ? control_->DrainConnections(*listener, static_cast<uint32_t>(**percent))

@@ -9,8 +9,8 @@
 //   POST  /drain  /drain?listener=NAME[&percent=N]  /connections/{id}/close[?abort=1]
 //
 // It runs on the control shard's own engine, so it answers when data shards are full, and when one of them does not
-// answer it says which. Whom it answers at all is OriginGuard's matter. No GET changes anything; every POST is a line in
-// the log. docs/OPERATIONS.md has the interface for those who use it.
+// answer it says which. Whom it answers at all is OriginGuard's matter. No GET changes anything; every POST is a line
+// in the log. docs/OPERATIONS.md has the interface for those who use it.
 //
 // Threads:  the control shard. Data shards are asked by mail.
 // Owns:     nothing that a request does not; it outlives its handlers' connections.
@@ -46,7 +46,7 @@ class Admin {
 
   enum class Part : uint8_t {
     kAll,
-    kReadOnly,  // [admin] metrics_listen: /metrics, /stats, /healthz, /readyz. Not /connections, which shows who peers are
+    kReadOnly,  // [admin] metrics_listen: /metrics, /stats, /healthz, /readyz. Not /connections: it shows peers
   };
 
   // What others make, in a turn of the control shard.

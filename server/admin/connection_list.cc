@@ -38,7 +38,9 @@ Json JsonOf(const net::ConnectionFigures& row, const NamesById& names, int64_t n
   json["peer"] = row.peer.empty() ? Json() : Json(row.peer.ToString());
   const auto named = names.find(row.listener);
   json["listener"] = row.outbound || named == names.end() ? Json() : Json(named->second.listener);
-  json["service"] = row.outbound ? Json(ConnectionQuery::kOutbound) : named == names.end() ? Json() : Json(named->second.service);
+  json["service"] = row.outbound           ? Json(ConnectionQuery::kOutbound)
+                    : named == names.end() ? Json()
+                                           : Json(named->second.service);
   json["shard"] = row.id.shard();
   json["state"] = std::string(StateOf(row));
   json["created"] = row.tracked ? Json(TimeText(now_wall_s - row.age_s)) : Json();
@@ -178,7 +180,9 @@ core::Task<http::Response> ConnectionList::Close(http::Request& request) {
   if (!abort.ok()) co_return Error(abort.status());
   const std::string text = request.Param("id");
   const std::optional<net::ConnectionId> id = ConnectionIdOf(text);
-  if (!id.has_value()) co_return Error(400, absl::StrCat("'", text, "' is no id of a connection: those of /connections look like 0-17-42"));
+  if (!id.has_value())
+    co_return Error(400,
+                    absl::StrCat("'", text, "' is no id of a connection: those of /connections look like 0-17-42"));
   const std::string gone = absl::StrCat("there is no connection ", text, " (any more)");
   if (id->shard() >= control_->shards().size()) co_return Error(404, gone);
   auto closed = co_await core::WithDeadline(patience_, CloseOn(*id, abort->value_or(0) == 1));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // ConnectionList: /connections, and the closing of one of them.
 //
-//   ask all shards at once, each step by step ──> merge their best ──> write the rows, as fast as the client takes them
+//   ask all shards, step by step ──> merge their best ──> write the rows, as fast as the client takes them
 //
 // Threads:  the control shard.
 // Owns:     nothing that a request does not.
-// Limits:   one search at a time, others wait for it; ConnectionQuery::kLimitMax rows for each request and shard. A shard
-//           that does not answer within `patience` ends the request: 503. So does a client that goes away, at the next
+// Limits:   one search at a time, others wait for it; ConnectionQuery::kLimitMax rows for each request and shard. A
+//           shard that does not answer within `patience` ends the request: 503. So does a client that goes away, at the next
 //           step.
 #ifndef MOORING_SERVER_ADMIN_CONNECTION_LIST_H_
 #define MOORING_SERVER_ADMIN_CONNECTION_LIST_H_

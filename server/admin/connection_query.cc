@@ -31,20 +31,22 @@ absl::Status NotOneOf(std::string_view key, const std::string& value, const std:
 }
 
 absl::Status NeedsTracking(std::string_view what) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(std::string(what), " needs runtime.track_peers = true (--track-peers): without it nobody remembers that"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      std::string(what), " needs runtime.track_peers = true (--track-peers): without it nobody remembers that"));
 }
 
 absl::Status ReadSort(const std::string& text, ConnectionQuery* query, bool track_peers) {
   std::string_view field = text;
   query->descending = !field.empty() && field.front() == '-';
   if (query->descending) field.remove_prefix(1);
-  const auto found = std::find_if(std::begin(kSorts), std::end(kSorts), [&](const auto& each) { return each.first == field; });
+  const auto found =
+      std::find_if(std::begin(kSorts), std::end(kSorts), [&](const auto& each) { return each.first == field; });
   if (found == std::end(kSorts)) {
     std::set<std::string> known;
     for (const auto& each : kSorts) known.emplace(each.first);
     absl::Status status = NotOneOf("sort", text, known);
-    return absl::InvalidArgumentError(absl::StrCat(status.message(), ", each with a - before it for the largest first"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(status.message(), ", each with a - before it for the largest first"));
   }
   query->sort = found->second;
   const bool tracked = query->sort == Sort::kPeer || query->sort == Sort::kCreated || query->sort == Sort::kBytesIn ||
@@ -67,7 +69,8 @@ absl::Status ReadListeners(const QueryKeys& keys, const ConnectionQuery::Names& 
       ids.push_back(each.id);
     }
   }
-  if (listener.has_value() && !listeners_known.contains(*listener)) return NotOneOf("listener", *listener, listeners_known);
+  if (listener.has_value() && !listeners_known.contains(*listener))
+    return NotOneOf("listener", *listener, listeners_known);
   if (service.has_value() && !services_known.contains(*service)) return NotOneOf("service", *service, services_known);
   query->outbound = !listener.has_value() && service == ConnectionQuery::kOutbound;
   query->listeners = std::move(ids);
@@ -120,7 +123,8 @@ absl::StatusOr<ConnectionQuery> ConnectionQuery::Parse(std::string_view text, co
 
 bool ConnectionQuery::Has(const net::ConnectionFigures& row) const {
   if (listeners.has_value()) {
-    const bool listed = !row.outbound && std::find(listeners->begin(), listeners->end(), row.listener) != listeners->end();
+    const bool listed =
+        !row.outbound && std::find(listeners->begin(), listeners->end(), row.listener) != listeners->end();
     if (!listed && !(row.outbound && outbound)) return false;
   }
   if (shard.has_value() && row.id.shard() != *shard) return false;

@@ -14,7 +14,9 @@ void ConnectionSearch::Offer(const net::ConnectionFigures& row) {
   ++seen_;
   if (!query_.Has(row)) return;
   ++matched_;
-  const auto before = [this](const net::ConnectionFigures& a, const net::ConnectionFigures& b) { return query_.Before(a, b); };
+  const auto before = [this](const net::ConnectionFigures& a, const net::ConnectionFigures& b) {
+    return query_.Before(a, b);
+  };
   if (best_.size() == query_.limit) {
     if (!query_.Before(row, best_.front())) return;
     std::pop_heap(best_.begin(), best_.end(), before);
@@ -25,7 +27,9 @@ void ConnectionSearch::Offer(const net::ConnectionFigures& row) {
 }
 
 std::vector<net::ConnectionFigures> ConnectionSearch::TakeBest() {
-  std::sort_heap(best_.begin(), best_.end(), [this](const net::ConnectionFigures& a, const net::ConnectionFigures& b) { return query_.Before(a, b); });
+  std::sort_heap(best_.begin(), best_.end(), [this](const net::ConnectionFigures& a, const net::ConnectionFigures& b) {
+    return query_.Before(a, b);
+  });
   return std::move(best_);
 }
 

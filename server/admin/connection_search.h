@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ConnectionSearch: a shard's part of a list of connections: a walk over its slots in steps, that keeps the best so far.
+// ConnectionSearch: a shard's part of a list of connections: a walk over its slots in steps, that keeps the best.
 //
-// It travels: by mail to the shard for each step, and back. A connection that opens or ends meanwhile may be in the list
-// or not; one that lives all the while is in it, once.
+// It travels: by mail to the shard for each step, and back. A connection that opens or ends meanwhile may be in the
+// list or not; one that lives all the while is in it, once.
 //
 // Threads:  a value, on whatever shard has it.
 // Owns:     at most `limit` rows.

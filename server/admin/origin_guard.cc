@@ -15,7 +15,8 @@ namespace {
 
 // All that the page needs is its own. Nothing may frame it, and no form of it goes anywhere.
 constexpr char kPolicy[] =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri "
+    "'none'; "
     "form-action 'none'; frame-ancestors 'none'";
 
 void AddSafety(http::Request* request) {
@@ -68,7 +69,8 @@ std::optional<http::Response> OriginGuard::operator()(http::Request& request) co
   if (host.has_value()) {
     const std::optional<http::Authority> authority = http::Authority::Parse(*host);
     if (!authority.has_value() || !IsOurs(authority->host)) {
-      return Refuse(request, 421, "the Host of the request is not an address of this listener: use localhost or its number");
+      return Refuse(request, 421,
+                    "the Host of the request is not an address of this listener: use localhost or its number");
     }
   }
   const std::optional<std::string_view> site = request.fields().Find("Sec-Fetch-Site");
@@ -78,7 +80,8 @@ std::optional<http::Response> OriginGuard::operator()(http::Request& request) co
   const std::optional<std::string_view> origin = request.fields().Find("Origin");
   if (origin.has_value()) {
     const std::string own(host.value_or(std::string_view()));
-    if (own.empty() || (!http::SameIgnoringCase(*origin, "http://" + own) && !http::SameIgnoringCase(*origin, "https://" + own))) {
+    if (own.empty() ||
+        (!http::SameIgnoringCase(*origin, "http://" + own) && !http::SameIgnoringCase(*origin, "https://" + own))) {
       return Refuse(request, 403, "the request comes from another site's page");
     }
   }

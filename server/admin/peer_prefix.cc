@@ -22,7 +22,8 @@ absl::uint128 BitsOf(const in6_addr& address) {
 absl::uint128 BitsOf(const in_addr& address) { return (absl::uint128(0xffff) << 32) | ntohl(address.s_addr); }
 
 absl::Status Wrong(std::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat("peer=", std::string(text), ": it is an address without a port, 192.0.2.7 or 2001:db8::1, ",
+  return absl::InvalidArgumentError(absl::StrCat("peer=", std::string(text),
+                                                 ": it is an address without a port, 192.0.2.7 or 2001:db8::1, ",
                                                  "or a block of them, 192.0.2.0/24 or 2001:db8::/32"));
 }
 
@@ -54,7 +55,8 @@ absl::StatusOr<PeerPrefix> PeerPrefix::Parse(std::string_view text) {
   if (const size_t slash = text.find('/'); slash != std::string_view::npos) {
     const std::string_view digits = text.substr(slash + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    if (error != std::errc() || end != digits.data() + digits.size() || length < 0 || length > 128 - first) return Wrong(text);
+    if (error != std::errc() || end != digits.data() + digits.size() || length < 0 || length > 128 - first)
+      return Wrong(text);
   }
   const int ones = first + length;
   prefix.mask_ = ones == 0 ? absl::uint128(0) : absl::Uint128Max() << (128 - ones);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PeerPrefix: an address without its port, or a block of them, as people write it: 192.0.2.7, 192.0.2.0/24, 2001:db8::/32.
+// PeerPrefix: an address without its port, or a block of them, as people write it: 192.0.2.7, 2001:db8::/32.
 //
 // Threads:  a value.
 #ifndef MOORING_SERVER_ADMIN_PEER_PREFIX_H_

@@ -17,7 +17,8 @@ absl::Status Unknown(const std::string& key, std::initializer_list<std::string_v
     return absl::InvalidArgumentError(absl::StrCat("'", key, "' is not known: this path takes no query"));
   }
   const std::vector<std::string> names(known.begin(), known.end());
-  return absl::InvalidArgumentError(absl::StrCat("'", key, "' is not known: the query may have ", absl::StrJoin(names, ", ")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", key, "' is not known: the query may have ", absl::StrJoin(names, ", ")));
 }
 
 }  // namespace
@@ -57,7 +58,8 @@ absl::StatusOr<std::optional<uint64_t>> QueryKeys::Number(std::string_view key, 
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || number < min || number > max) {
-    const std::string range = max == UINT64_MAX ? absl::StrCat("from ", min, " on") : absl::StrCat("from ", min, " to ", max);
+    const std::string range =
+        max == UINT64_MAX ? absl::StrCat("from ", min, " on") : absl::StrCat("from ", min, " to ", max);
     return absl::InvalidArgumentError(absl::StrCat(std::string(key), "=", text, ": it is a whole number ", range));
   }
   return number;

@@ -5,8 +5,8 @@
 //    "shards": [{"shard": 0, "over_limit": 0, "running": null},
 //               {"shard": 1, "over_limit": 2, "running": {"ms": 4200.1, "at_work_on": "http"}}]}
 //
-// It reads what shards leave where any thread may look (core/turn_times.h), so it says what a shard hangs in that answers
-// nothing any more.
+// It reads what shards leave where any thread may look (core/turn_times.h), so it says what a shard hangs in that
+// answers nothing any more.
 //
 // Threads:  the control shard.
 // Limits:   TurnTimes::kLongest records of each shard.

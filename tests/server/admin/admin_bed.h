@@ -43,7 +43,8 @@ class AdminBed {
     control.control_shard_now = &server.shard(0);
     control.settings_now.runtime.track_peers = true;
     for (uint32_t i = 0; i < server.size(); ++i) {
-      control.shards_now.push_back({.shard = &server.shard(i), .engine = &server.engine(i), .transport = nullptr, .cpu = -1, .handlers = {}});
+      control.shards_now.push_back(
+          {.shard = &server.shard(i), .engine = &server.engine(i), .transport = nullptr, .cpu = -1, .handlers = {}});
     }
     const net::Endpoint here = *net::Endpoint::Parse("127.0.0.1:7070");
     at_["admin"] = Listen([this, here] { return admin.MakeHandler(Admin::Part::kAll, here); }, admin.options());
@@ -60,7 +61,8 @@ class AdminBed {
   }
 
   // The answer to a request on a connection of its own, which is closed then. `lines`: further header lines.
-  http::Answer Ask(const std::string& request_line, const std::string& lines = "Host: localhost\r\n", const std::string& of = "admin") {
+  http::Answer Ask(const std::string& request_line, const std::string& lines = "Host: localhost\r\n",
+                   const std::string& of = "admin") {
     sim::SimPeer* peer = server.ConnectNow(at_.at(of));
     peer->Send(request_line + " HTTP/1.1\r\n" + lines + "Connection: close\r\n\r\n");
     EXPECT_TRUE(server.world.RunUntil([peer] { return peer->ended(); }, 90'000)) << request_line;

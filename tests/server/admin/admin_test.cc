@@ -59,7 +59,8 @@ TEST(Admin, EveryAnswerIsGuarded) {
       EXPECT_EQ(answer.Field("Access-Control-Allow-Origin"), "") << line;
     }
   }
-  for (const char* line : {"GET /", "GET /admin.js", "GET /admin.css", "GET /connections", "POST /drain", "POST /connections/0-0-1/close"}) {
+  for (const char* line : {"GET /", "GET /admin.js", "GET /admin.css", "GET /connections", "POST /drain",
+                           "POST /connections/0-0-1/close"}) {
     EXPECT_EQ(bed.Ask(line, "Host: evil.example\r\n").status, 421) << line;
     EXPECT_EQ(bed.Ask(line, "Host: localhost\r\nOrigin: null\r\n").status, 403) << line;
     EXPECT_EQ(bed.Ask(line, "Host: localhost\r\nSec-Fetch-Site: same-site\r\n").status, 403) << line;
@@ -69,7 +70,8 @@ TEST(Admin, EveryAnswerIsGuarded) {
 
 TEST(Admin, NoGetChangesAnything) {
   AdminBed bed(4);
-  for (const char* line : {"GET /drain", "HEAD /drain", "GET /drain?listener=echo", "GET /connections/0-0-1/close", "PUT /drain", "DELETE /drain"}) {
+  for (const char* line : {"GET /drain", "HEAD /drain", "GET /drain?listener=echo", "GET /connections/0-0-1/close",
+                           "PUT /drain", "DELETE /drain"}) {
     EXPECT_EQ(bed.Ask(line).status, 405) << line;
   }
   EXPECT_EQ(bed.control.asked, std::vector<std::string>{});
@@ -110,7 +112,8 @@ TEST(Admin, ADrainThatIsNotUnderstoodDrainsNothing) {
   EXPECT_EQ(error("listener=ekho", 404), "no open listener is called 'ekho': there are echo, echo-2");
   EXPECT_EQ(error("percent=5", 400), "percent= is of one listener: say listener=NAME too");
   for (const char* percent : {"0", "101", "x", ""}) {
-    EXPECT_EQ(error(std::string("listener=echo&percent=") + percent, 400), std::string("percent=") + percent + ": it is a whole number from 1 to 100");
+    EXPECT_EQ(error(std::string("listener=echo&percent=") + percent, 400),
+              std::string("percent=") + percent + ": it is a whole number from 1 to 100");
   }
   bed.control.listeners_now[1].open = false;
   EXPECT_EQ(error("listener=echo-2", 404), "no open listener is called 'echo-2': there is echo");
@@ -130,10 +133,16 @@ TEST(Admin, EveryPostIsALineInTheLog) {
   bed.Ask("GET /connections");
   const std::vector<std::string>& lines = bed.control.log_lines.lines;
   ASSERT_EQ(lines.size(), 4u);
-  EXPECT_EQ(lines[0].rfind("info admin request method=POST target=/drain?listener=x status=404 peer=127.0.0.1:", 0), 0u) << lines[0];
-  EXPECT_EQ(lines[1].rfind("info admin request method=POST target=/drain status=202 peer=127.0.0.1:", 0), 0u) << lines[1];
-  EXPECT_EQ(lines[2].rfind("info admin request method=POST target=/connections/0-0-1/close status=404 peer=127.0.0.1:", 0), 0u) << lines[2];
-  EXPECT_EQ(lines[3].rfind("warning admin request method=POST target=/drain status=421 peer=127.0.0.1:", 0), 0u) << lines[3];
+  EXPECT_EQ(lines[0].rfind("info admin request method=POST target=/drain?listener=x status=404 peer=127.0.0.1:", 0), 0u)
+      << lines[0];
+  EXPECT_EQ(lines[1].rfind("info admin request method=POST target=/drain status=202 peer=127.0.0.1:", 0), 0u)
+      << lines[1];
+  EXPECT_EQ(
+      lines[2].rfind("info admin request method=POST target=/connections/0-0-1/close status=404 peer=127.0.0.1:", 0),
+      0u)
+      << lines[2];
+  EXPECT_EQ(lines[3].rfind("warning admin request method=POST target=/drain status=421 peer=127.0.0.1:", 0), 0u)
+      << lines[3];
 }
 
 TEST(Admin, RefusesBodiesAndQueriesThatNothingNeeds) {
@@ -154,7 +163,8 @@ TEST(Admin, ServesThePageWithAllThatItNeeds) {
     EXPECT_EQ(answer.Field("Content-Type"), file.type);
     EXPECT_EQ(answer.body, file.content);
     // Nothing of elsewhere, nothing that its Content-Security-Policy refuses, nothing that writes HTML.
-    for (const char* forbidden : {"https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "<style", " style=", "onclick="}) {
+    for (const char* forbidden : {"https://", "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(",
+                                  "<style", " style=", "onclick="}) {
       EXPECT_EQ(file.content.find(forbidden), std::string_view::npos) << file.path << " has " << forbidden;
     }
   }
@@ -242,7 +252,8 @@ TEST(Connections, FiltersAndErrorsCome) {
   EXPECT_EQ(limited["matched"], 3);
   EXPECT_EQ(limited["connections"].size(), 2u);
   int of_shards = 0;
-  for (const char* shard : {"0", "1", "2"}) of_shards += bed.Get(std::string("/connections?listener=echo&shard=") + shard)["matched"].get<int>();
+  for (const char* shard : {"0", "1", "2"})
+    of_shards += bed.Get(std::string("/connections?listener=echo&shard=") + shard)["matched"].get<int>();
   EXPECT_EQ(of_shards, 3);
   const http::Answer wrong = bed.Ask("GET /connections?listner=echo");
   EXPECT_EQ(wrong.status, 400);

@@ -20,7 +20,10 @@ namespace mooring::server::admin {
 class FakeLog final : public Log {
  public:
   void Say(Level level, std::string_view message, std::initializer_list<Field> fields) override {
-    std::string line = absl::StrCat(level == Level::kWarning ? "warning " : level == Level::kInfo ? "info " : "other ", std::string(message));
+    std::string line = absl::StrCat(level == Level::kWarning ? "warning "
+                                    : level == Level::kInfo  ? "info "
+                                                             : "other ",
+                                    std::string(message));
     for (const Field& field : fields) {
       absl::StrAppend(&line, " ", std::string(field.name), "=");
       std::visit([&](const auto& value) { Append(&line, value); }, field.value);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A list of 100,000 connections, on a transport that moves nothing: a shard looks at 1,000 in a turn, and stops when nobody
-// waits any more.
+// A list of 100,000 connections, on a transport that moves nothing: a shard looks at 1,000 in a turn, and stops when
+// nobody waits any more.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -29,13 +29,15 @@ constexpr uint32_t kShards = 2;
 constexpr uint32_t kSteps = kConnections / kShards / net::Engine::kListedPerCall;
 
 struct FullShard {
-  explicit FullShard(uint32_t id) : stepped({.id = id}), engine(&stepped.shard, {.connections_max = kConnections / kShards}) {
+  explicit FullShard(uint32_t id)
+      : stepped({.id = id}), engine(&stepped.shard, {.connections_max = kConnections / kShards}) {
     transport.events = engine.events();
     stepped.shard.SetPort(&transport);
     engine.SetTransport(&transport);
     core::Shard::Enter enter(&stepped.shard);
     const net::ListenerId listener = engine.AddListener("echo", &echo, {});
-    for (uint32_t i = 0; i < kConnections / kShards; ++i) transport.events->OnOpen(transport.events->OnAccept(listener, false));
+    for (uint32_t i = 0; i < kConnections / kShards; ++i)
+      transport.events->OnOpen(transport.events->OnAccept(listener, false));
   }
   ~FullShard() {
     {
@@ -57,8 +59,11 @@ class ManyConnections : public ::testing::Test {
   ManyConnections() {
     control_.shard.SetShards(&shards_);
     for (FullShard* each : {&first_, &second_}) {
-      fake_.shards_now.push_back(
-          {.shard = &each->stepped.shard, .engine = &each->engine, .transport = &each->transport, .cpu = -1, .handlers = {}});
+      fake_.shards_now.push_back({.shard = &each->stepped.shard,
+                                  .engine = &each->engine,
+                                  .transport = &each->transport,
+                                  .cpu = -1,
+                                  .handlers = {}});
     }
   }
   ~ManyConnections() override {
@@ -71,7 +76,8 @@ class ManyConnections : public ::testing::Test {
     response_.reset();
     built_.emplace(http::Method::kGet, target);
     core::Shard::Enter enter(&control_.shard);
-    const auto ask = [](ConnectionList* list, http::Request* request, std::optional<http::Response>* response) -> Task<> {
+    const auto ask = [](ConnectionList* list, http::Request* request,
+                        std::optional<http::Response>* response) -> Task<> {
       *response = co_await list->List(*request);
     };
     ASSERT_TRUE(ask(&list_, &built_->request(), &response_).Start(&*root_));

@@ -19,7 +19,8 @@ using http::RequestBuilder;
 net::Endpoint At(const char* text) { return *net::Endpoint::Parse(text); }
 
 // The status that a request with these fields gets; 200: it may pass.
-int Verdict(const char* listening, const std::vector<std::pair<std::string, std::string>>& fields, Method method = Method::kGet) {
+int Verdict(const char* listening, const std::vector<std::pair<std::string, std::string>>& fields,
+            Method method = Method::kGet) {
   RequestBuilder built(method, "/drain");
   for (const auto& [name, value] : fields) built.Header(name, value);
   const OriginGuard guard(At(listening));
@@ -28,7 +29,8 @@ int Verdict(const char* listening, const std::vector<std::pair<std::string, std:
 }
 
 TEST(OriginGuard, AnswersWhoNamesAnAddressOfItsOwn) {
-  for (const char* host : {"127.0.0.1:7070", "127.0.0.1", "127.8.9.1:1", "localhost", "LocalHost:7070", "[::1]:7070", "[::1]"}) {
+  for (const char* host :
+       {"127.0.0.1:7070", "127.0.0.1", "127.8.9.1:1", "localhost", "LocalHost:7070", "[::1]:7070", "[::1]"}) {
     EXPECT_EQ(Verdict("127.0.0.1:7070", {{"Host", host}}), 200) << host;
     EXPECT_EQ(Verdict("unix:/run/admin", {{"Host", host}}), 200) << host;
     EXPECT_EQ(Verdict("192.0.2.7:7070", {{"Host", host}}), 200) << host;
@@ -43,8 +45,9 @@ TEST(OriginGuard, AnswersWhoNamesAnAddressOfItsOwn) {
 
 // DNS rebinding: the attacker's name resolves to us, and its page is ours for the browser.
 TEST(OriginGuard, RefusesNamesAndForeignAddresses) {
-  for (const char* host : {"evil.example", "evil.example:7070", "localhost.evil.example", "127.0.0.1.evil.example", "192.0.2.8:7070",
-                           "[2001:db8::1]:7070", "128.0.0.1", "127.1", "0.0.0.0:7070", "localhost.", "127.0.0.1:x", "user@localhost", ""}) {
+  for (const char* host : {"evil.example", "evil.example:7070", "localhost.evil.example", "127.0.0.1.evil.example",
+                           "192.0.2.8:7070", "[2001:db8::1]:7070", "128.0.0.1", "127.1", "0.0.0.0:7070", "localhost.",
+                           "127.0.0.1:x", "user@localhost", ""}) {
     EXPECT_EQ(Verdict("127.0.0.1:7070", {{"Host", host}}), 421) << host;
     EXPECT_EQ(Verdict("127.0.0.1:7070", {{"Host", host}}, Method::kPost), 421) << host;
   }
@@ -64,8 +67,8 @@ TEST(OriginGuard, RefusesPagesOfOtherSites) {
     for (const char* origin : {"http://127.0.0.1:7070", "https://127.0.0.1:7070"}) {
       EXPECT_EQ(Verdict("127.0.0.1:7070", {{"Host", host}, {"Origin", origin}}, method), 200) << origin;
     }
-    for (const char* origin : {"null", "http://evil.example", "http://127.0.0.1", "http://127.0.0.1:8080", "http://localhost:7070",
-                               "ftp://127.0.0.1:7070", "127.0.0.1:7070", ""}) {
+    for (const char* origin : {"null", "http://evil.example", "http://127.0.0.1", "http://127.0.0.1:8080",
+                               "http://localhost:7070", "ftp://127.0.0.1:7070", "127.0.0.1:7070", ""}) {
       EXPECT_EQ(Verdict("127.0.0.1:7070", {{"Host", host}, {"Origin", origin}}, method), 403) << origin;
     }
     EXPECT_EQ(Verdict("127.0.0.1:7070", {{"Origin", "http://"}}, method), 403) << "without a Host nothing is the same";

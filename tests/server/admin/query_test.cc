@@ -32,7 +32,8 @@ TEST(QueryKeys, DecodesAndKnowsWhatItMayHave) {
 }
 
 TEST(QueryKeys, NamesWhatIsWrong) {
-  EXPECT_EQ(Message(QueryKeys::Parse("lisener=x", {"listener", "percent"})), "'lisener' is not known: the query may have listener, percent");
+  EXPECT_EQ(Message(QueryKeys::Parse("lisener=x", {"listener", "percent"})),
+            "'lisener' is not known: the query may have listener, percent");
   EXPECT_EQ(Message(QueryKeys::Parse("x", {})), "'x' is not known: this path takes no query");
   EXPECT_EQ(Message(QueryKeys::Parse("a=1&%61=2", {"a"})), "'a' is there twice");
   EXPECT_EQ(Message(QueryKeys::Parse("a=%4", {"a"})), "'a=%4' has a % that is no %XX");
@@ -54,14 +55,15 @@ TEST(PeerPrefix, HasItsBlock) {
   EXPECT_TRUE(PeerPrefix::Parse("[2001:db8::1]")->Has(Addr("[2001:db8::1]:5")));
   EXPECT_TRUE(PeerPrefix::Parse("2001:db8::/33")->Has(Addr("[2001:db8:7fff::1]:5")));
   EXPECT_FALSE(PeerPrefix::Parse("2001:db8::/33")->Has(Addr("[2001:db8:8000::1]:5")));
-  EXPECT_TRUE(PeerPrefix::Parse("192.0.2.7")->Has(Addr("[::ffff:192.0.2.7]:5"))) << "the same, as a dual-stack listener sees it";
+  EXPECT_TRUE(PeerPrefix::Parse("192.0.2.7")->Has(Addr("[::ffff:192.0.2.7]:5")))
+      << "the same, as a dual-stack listener sees it";
   EXPECT_FALSE(PeerPrefix::Parse("0.0.0.0/0")->Has(net::Address()));
   EXPECT_FALSE(PeerPrefix::Parse("::/0")->Has(net::Address())) << "nobody knows who";
 }
 
 TEST(PeerPrefix, RefusesWhatIsNone) {
-  for (const char* bad : {"", "/", "x", "192.0.2", "192.0.2.7/", "192.0.2.7/33", "192.0.2.7/-1", "192.0.2.7/8/8", "::/129", "192.0.2.7:80",
-                          "example.org", "192.0.2.7/8x"}) {
+  for (const char* bad : {"", "/", "x", "192.0.2", "192.0.2.7/", "192.0.2.7/33", "192.0.2.7/-1", "192.0.2.7/8/8",
+                          "::/129", "192.0.2.7:80", "example.org", "192.0.2.7/8x"}) {
     EXPECT_FALSE(PeerPrefix::Parse(bad).ok()) << bad;
   }
 }
@@ -71,13 +73,16 @@ TEST(ConnectionIdText, GoesBothWays) {
   EXPECT_EQ(TextOf(id), "1023-4194303-4294967295");
   EXPECT_EQ(ConnectionIdOf(TextOf(id)), id);
   EXPECT_EQ(ConnectionIdOf("1-2-3")->slot(), 2u);
-  for (const char* bad : {"", "1", "1-2", "1-2-", "1-2-3-", "1-2-3-4", "-1-2-3", "1024-0-1", "0-4194304-1", "0-0-4294967296", "a-b-c", "1-2-3 ", "1--3"}) {
+  for (const char* bad : {"", "1", "1-2", "1-2-", "1-2-3-", "1-2-3-4", "-1-2-3", "1024-0-1", "0-4194304-1",
+                          "0-0-4294967296", "a-b-c", "1-2-3 ", "1--3"}) {
     EXPECT_EQ(ConnectionIdOf(bad), std::nullopt) << bad;
   }
 }
 
 ConnectionQuery::Names SomeNames() {
-  return {.listeners = {{"http", "http", 0}, {"http-2", "http", 1}, {"line", "line", 2}, {"line", "echo", 3}}, .shards = 4, .track_peers = true};
+  return {.listeners = {{"http", "http", 0}, {"http-2", "http", 1}, {"line", "line", 2}, {"line", "echo", 3}},
+          .shards = 4,
+          .track_peers = true};
 }
 
 std::string Error(const std::string& query, const ConnectionQuery::Names& names = SomeNames()) {
@@ -85,7 +90,9 @@ std::string Error(const std::string& query, const ConnectionQuery::Names& names 
 }
 
 TEST(ConnectionQuery, NamesWhatIsWrongAndWhatIsAllowed) {
-  EXPECT_EQ(Error("lisener=x"), "'lisener' is not known: the query may have listener, service, shard, state, peer, min_queued, idle_over, sort, limit");
+  EXPECT_EQ(Error("lisener=x"),
+            "'lisener' is not known: the query may have listener, service, shard, state, peer, min_queued, idle_over, "
+            "sort, limit");
   EXPECT_EQ(Error("listener=x"), "listener=x: there are http, http-2, line");
   EXPECT_EQ(Error("service=x"), "service=x: there are echo, http, line, outbound");
   EXPECT_EQ(Error("state=x").substr(0, 20), "state=x: there are c");
@@ -96,7 +103,8 @@ TEST(ConnectionQuery, NamesWhatIsWrongAndWhatIsAllowed) {
   EXPECT_EQ(Error("min_queued=-1"), "min_queued=-1: it is a whole number from 0 on");
   EXPECT_EQ(Error("idle_over=x"), "idle_over=x: it is a whole number from 0 to 4294967295");
   EXPECT_EQ(Error("sort=age"),
-            "sort=age: there are bytes_in, bytes_out, created, id, last_active, peer, queued, each with a - before it for the largest first");
+            "sort=age: there are bytes_in, bytes_out, created, id, last_active, peer, queued, each with a - before it "
+            "for the largest first");
   EXPECT_NE(Error("peer=x").find("192.0.2.0/24"), std::string::npos);
 }
 
@@ -121,16 +129,20 @@ net::ConnectionFigures Row(uint32_t shard, uint32_t slot, net::ListenerId listen
   return row;
 }
 
-bool Has(const std::string& query, const net::ConnectionFigures& row) { return ConnectionQuery::Parse(query, SomeNames())->Has(row); }
+bool Has(const std::string& query, const net::ConnectionFigures& row) {
+  return ConnectionQuery::Parse(query, SomeNames())->Has(row);
+}
 
 TEST(ConnectionQuery, FiltersByEachKey) {
   const net::ConnectionFigures row = Row(2, 5, 1);
-  for (const char* yes : {"", "listener=http-2", "service=http", "listener=http-2&service=http", "shard=2", "state=open", "peer=192.0.2.0/24",
-                          "min_queued=100", "idle_over=9", "shard=2&state=open&min_queued=1"}) {
+  for (const char* yes :
+       {"", "listener=http-2", "service=http", "listener=http-2&service=http", "shard=2", "state=open",
+        "peer=192.0.2.0/24", "min_queued=100", "idle_over=9", "shard=2&state=open&min_queued=1"}) {
     EXPECT_TRUE(Has(yes, row)) << yes;
   }
-  for (const char* no : {"listener=http", "service=line", "listener=http-2&service=line", "shard=1", "state=closing", "peer=192.0.3.0/24",
-                         "min_queued=101", "idle_over=10", "shard=2&state=closing", "service=outbound"}) {
+  for (const char* no :
+       {"listener=http", "service=line", "listener=http-2&service=line", "shard=1", "state=closing",
+        "peer=192.0.3.0/24", "min_queued=101", "idle_over=10", "shard=2&state=closing", "service=outbound"}) {
     EXPECT_FALSE(Has(no, row)) << no;
   }
   net::ConnectionFigures leaving = row;

@@ -18,8 +18,7 @@ constexpr char kHead[] = R"(# Metrics
 
 What a running server shows of itself at `/metrics` of its admin listener, in Prometheus's text format, and, under the
 same names without `mooring_`, as `figures` of the JSON at `/stats`. Everything is read from what the shards count
-anyway: a scrape asks no shard and costs none of them anything, and counting costs an echo less than one percent of
-its instructions.
+anyway: a scrape asks no shard and waits for none.
 
 Counters rise from the start of the process; take `rate()` of them. Sums are over all shards. Figures that are marked
 *only* are there only where there is something to show.

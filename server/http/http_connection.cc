@@ -114,8 +114,8 @@ void HttpConnection::ServeHead(net::Connection& conn) {
       exchange_ = new Exchange(this, &conn);
       if (exchange_ == nullptr || !exchange_->BeginHead(state.parser, input_.view())) return conn.Abort();
       input_.Reset();
-      // The first request has had its time since the connection was accepted.
-      if (requests_ > 0) conn.SetDeadline(core::Seconds(state.options.header_deadline_s));
+      // The first request has had its time since the connection was accepted; a drain's grace was for its first byte.
+      if (requests_ > 0 || conn.draining()) conn.SetDeadline(core::Seconds(state.options.header_deadline_s));
       return;
   }
 

@@ -79,6 +79,24 @@ TEST_P(SimHttpDrain, AnIdleConnectionThatStaysSilentGetsAFinAfterItsGrace) {
 }
 
 // Its listener goes, and the server goes on.
+TEST_P(SimHttpDrain, ARequestThatBeginsInTheGraceHasTheTimeOfAHead) {
+  const std::string_view get = kGet;
+  for (const bool first : {true, false}) {
+    SimHttp http(1, SampleRoutes(), {.header_deadline_s = 10, .drain_keepalive_grace_s = 2}, On());
+    auto* peer = first ? http.Connect() : http.Ask(kGet);
+    peer->TakeReceived();
+    http.server.BeginDrain();
+    http.server.world.RunFor(1000);
+    peer->Send(get.substr(0, 10));
+    http.server.world.RunFor(6000);
+    EXPECT_EQ(peer->received(), "") << "it is late for the grace, and not for a head";
+    peer->Send(get.substr(10));
+    http.server.world.RunFor(1000);
+    EXPECT_EQ(peer->received().substr(0, 15), "HTTP/1.1 200 OK") << first;
+    EXPECT_TRUE(peer->saw_fin());
+  }
+}
+
 TEST_P(SimHttpDrain, AListenerThatIsDrainedByItselfEndsItsConnectionsTheSameWay) {
   SimHttp http(1, SampleRoutes(), {.drain_keepalive_grace_s = 3}, On());
   auto* idle = http.Ask(kGet);

@@ -82,6 +82,7 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   static constexpr uint32_t kRetainedPerConnection = 8;  // receive blocks; from there on it is not read
   static constexpr uint32_t kRetainedPerShard = 2048;
   static constexpr uint32_t kParkedMax = 33;
+  static constexpr uint32_t kCarriedAlways = 4 << 10;    // bytes of an unfinished message, however short of blocks a shard is
   static constexpr uint32_t kLingerIdleSeconds = 5;
   static constexpr uint32_t kLingerTotalSeconds = 30;
   static constexpr uint32_t kLingerBytes = 256 << 10;

@@ -168,9 +168,11 @@ void Engine::UpdateReading(Connection& conn) {
   transport_->SetReading(conn.handle, !off);
 }
 
-// What it has of an unfinished message counts where bytes are bounded. Not of a full duplex one, which may wait in a circle.
+// What it has of a long message that is not whole counts where bytes are bounded. Not of a short one: its peer has done
+// nothing but send it in two pieces. Nor of a full duplex one, which may wait in a circle.
 bool Engine::CarriesTooMuch(const Connection& conn) const {
-  return BytesPressed() && Reader::Begun(conn) && !conn.Has(Connection::kFullDuplex);
+  if (!BytesPressed() || conn.Has(Connection::kFullDuplex)) return false;
+  return conn.input_ != nullptr && conn.input_->current && conn.input_->current.block()->capacity > kCarriedAlways;
 }
 
 // It is looked at again when the pressure is over.

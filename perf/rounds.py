@@ -88,7 +88,9 @@ class Server:
         if name in CONFIGURATIONS:
             web.Configure(CONFIGURATIONS[name], self.home.name, places)
         self.process = Spawn(ServerCommand(name, places, options), cpu,
-                             env=dict(os.environ, GOMAXPROCS="1", PORT=str(self.port), BEHIND=str(behind)),
+                             # Of two servers that are up at once only one could have the admin interface's port.
+                             env=dict(os.environ, GOMAXPROCS="1", PORT=str(self.port), BEHIND=str(behind),
+                                      MOORING_ADMIN_LISTEN="off"),
                              stdout=subprocess.DEVNULL, stderr=self.said)
 
     def WaitUntilListening(self):

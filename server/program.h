@@ -69,11 +69,11 @@ class ServiceValues {
   std::map<std::string, Value> values_;
 };
 
-// A service as its settings make it.
+// A service as its settings make it. What its handlers use may be kept here: it goes after the last of them.
 struct Configured {
   net::ServiceOptions options = {};
   std::function<std::unique_ptr<net::Handler>()> make = {};  // once for each shard, on it
-  std::function<void()> reopen = {};  // opens its files anew (SIGUSR1); on the control shard
+  std::function<absl::Status()> reopen = {};  // opens its files anew (SIGUSR1); on the control shard
 };
 
 // What a service may know beside its own settings.

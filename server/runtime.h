@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -108,6 +109,11 @@ class Runtime final : private Control {
     std::unique_ptr<net::Claim> claim;
     bool open = true;
   };
+  // What served a listener and serves old connections of it, on so many shards.
+  struct OldService {
+    Configured service;
+    size_t left = 0;
+  };
   struct Reload;
   struct Leaving {  // a listener that is retired
     net::ListenerId number;
@@ -170,6 +176,8 @@ class Runtime final : private Control {
   Leaving LeavingOf(const Served& served) const;
   void RetireOn(DataShard& data, const std::shared_ptr<Leaving>& leaving);
   void ForgetHandler(DataShard& data, uint32_t handler);
+  void ExpectForgotten(uint32_t handler) { old_services_[handler].left = shards_.size(); }
+  void KeepOld(Served& served);
   void AdoptSettings(Settings settings);
 
   // runtime_drain.cc
@@ -199,9 +207,10 @@ class Runtime final : private Control {
   std::deque<Bounds> bounds_;
   std::unique_ptr<core::BlockingPool> blocking_;
   std::unique_ptr<core::Shards> directory_;
-  std::vector<std::unique_ptr<DataShard>> shards_;
-  std::vector<ShardView> views_;
   std::vector<Served> served_;
+  std::map<uint32_t, OldService> old_services_;  // by handler
+  std::vector<std::unique_ptr<DataShard>> shards_;  // before what their handlers use
+  std::vector<ShardView> views_;
   std::set<net::ListenerId> numbers_;  // in use: by a listener, or by connections of one that is gone
   uint32_t next_handler_ = 0;
 

@@ -158,6 +158,7 @@ absl::Status Runtime::DrainListener(const std::string& name) {
   log().Say(Log::Level::kInfo, "draining a listener", {{"listener", std::string_view(name)}});
   const int64_t spread_ms = int64_t{settings_.drain.spread_s} * 1000;
   auto leaving = std::make_shared<Leaving>(LeavingOf(*served));
+  ExpectForgotten(served->handler);
   OnEach([this, leaving, spread_ms](DataShard& data) {
     RetireOn(data, leaving);
     data.engine().NotifyConnections(leaving->number, 100, spread_ms);  // also those that come out of its queue

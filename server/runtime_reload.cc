@@ -142,9 +142,11 @@ void Runtime::ApplyReload(std::shared_ptr<Reload> reload) {
   }
   std::vector<uint32_t> old_handlers;  // of `changed`
   for (const Reload::Change& change : reload->changed) old_handlers.push_back(served_[change.at].handler);
+  for (const uint32_t handler : old_handlers) ExpectForgotten(handler);
   std::vector<std::shared_ptr<Leaving>> retired;
   for (const size_t at : reload->removed) {
     retired.push_back(std::make_shared<Leaving>(LeavingOf(served_[at])));
+    ExpectForgotten(served_[at].handler);
     served_[at].claim->Withdraw();
   }
   for (size_t shard = 0; shard < shards_.size(); ++shard) {
@@ -171,12 +173,18 @@ void Runtime::ApplyReload(std::shared_ptr<Reload> reload) {
           Served& served = served_[change.at];
           SetLimits(*served.bounds, change.now.settings.limits);
           change.now.claim = std::move(served.claim);
+          KeepOld(served);
           served = std::move(change.now);
         }
         for (auto at = reload->removed.rbegin(); at != reload->removed.rend(); ++at) {
+          KeepOld(served_[*at]);
           served_.erase(served_.begin() + static_cast<ptrdiff_t>(*at));
         }
-        std::erase_if(served_, [](const Served& served) { return !served.open; });  // drained by hand, and here again
+        // Drained by hand, and, if they are still wanted, here again.
+        for (Served& served : served_) {
+          if (!served.open) KeepOld(served);
+        }
+        std::erase_if(served_, [](const Served& served) { return !served.open; });
         for (const Served& served : reload->added) {
           log().Say(Log::Level::kInfo, "listening",
                     {{"listener", std::string_view(served.settings.name)}, {"address", std::string_view(served.claim->endpoint().ToString())}});
@@ -219,8 +227,19 @@ void Runtime::RetireOn(DataShard& data, const std::shared_ptr<Leaving>& leaving)
 void Runtime::ForgetHandler(DataShard& data, uint32_t handler) {
   data.shard().PostAlways(control_.get(), [this, &data, handler, gone = data.At(handler)] {
     std::erase_if(views_[data.shard().id()].handlers, [gone](const ShardView::Served& each) { return each.handler == gone; });
-    control_->PostAlways(&data.shard(), [&data, handler] { data.Discard(handler); });
+    control_->PostAlways(&data.shard(), [this, &data, handler] {
+      data.Discard(handler);
+      data.shard().PostAlways(control_.get(), [this, handler] {
+        if (--old_services_.at(handler).left == 0) old_services_.erase(handler);
+      });
+    });
   });
+}
+
+// Until the last shard has forgotten its handler, which may have been already.
+void Runtime::KeepOld(Served& served) {
+  const auto old = old_services_.find(served.handler);
+  if (old != old_services_.end()) old->second.service = std::move(served.service);
 }
 
 void Runtime::AdoptSettings(Settings settings) {
@@ -272,11 +291,17 @@ void Runtime::ReloadDone() {
 }
 
 void Runtime::ReopenFiles() {
-  const absl::Status status = log().Reopen();
-  for (const Served& served : served_) {
-    if (served.service.reopen) served.service.reopen();
-  }
-  if (status.ok()) log().Say(Log::Level::kInfo, "files reopened");
+  bool all = log().Reopen().ok();  // it says itself where it cannot
+  const auto reopen = [&](const Configured& service) {
+    if (!service.reopen) return;
+    const absl::Status status = service.reopen();
+    if (status.ok()) return;
+    all = false;
+    log().Say(Log::Level::kError, "a file goes on where it was", {{"why", std::string_view(status.message().data(), status.message().size())}});
+  };
+  for (const Served& served : served_) reopen(served.service);
+  for (const auto& [handler, old] : old_services_) reopen(old.service);
+  if (all) log().Say(Log::Level::kInfo, "files reopened");
 }
 
 }  // namespace mooring::server

@@ -111,8 +111,11 @@ absl::StatusOr<Configured> Configure(const ServiceValues& values, const Surround
     options.access_log = log.get();
   }
   const http::Http http(std::move(router), std::move(options));
-  return Configured{.options = http.limits(),
-                    .make = [http, log] { return http(); }};  // the log goes with whoever makes it, after the shards
+  Configured configured = {.options = http.limits(), .make = [http, log] { return http(); }};
+  if (log != nullptr) {
+    configured.reopen = [log] { return log->Reopen(); };
+  }
+  return configured;
 }
 
 std::vector<ServiceSetting> Settings() {

@@ -5,8 +5,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -127,6 +130,43 @@ TEST_P(ReloadTest, ChangedServiceHoldsForNewConnections) {
   old.Close();
   fresh.Close();
   EXPECT_EQ(daemon.AwaitExit(), kExitFinished);
+}
+
+// What an old service has open stays with it, and is opened anew with the rest.
+TEST_P(ReloadTest, AnOldServiceKeepsItsAccessLog) {
+  const std::string old_log = std::string(folder_) + "/old.log";
+  const std::string new_log = std::string(folder_) + "/new.log";
+  Write(Listener("web", "http", "127.0.0.1:0", absl::StrCat("access_log = \"", old_log, "\"\n")));
+  Daemon daemon(Arguments());
+  const uint16_t port = daemon.AwaitPort("web");
+  Client old(port);
+  EXPECT_EQ(Server(old), "mooring");
+  Write(Listener("web", "http", "127.0.0.1:0", absl::StrCat("access_log = \"", new_log, "\"\n")));
+  daemon.Signal(SIGHUP);
+  daemon.AwaitLog("reloaded");
+  Client fresh(port);
+  EXPECT_EQ(Server(fresh), "mooring");
+  EXPECT_EQ(Server(old), "mooring");
+  const std::string moved = old_log + ".1";
+  ASSERT_EQ(rename(old_log.c_str(), moved.c_str()), 0);
+  daemon.Signal(SIGUSR1);
+  daemon.AwaitLog("files reopened");
+  EXPECT_EQ(Server(old), "mooring");
+  EXPECT_EQ(Server(old), "mooring");
+  daemon.Signal(SIGTERM);
+  for (Client* client : {&old, &fresh}) {
+    EXPECT_EQ(client->ReceiveToFin(), "");
+    client->Close();
+  }
+  EXPECT_EQ(daemon.AwaitExit(), kExitFinished);
+  const auto lines = [](const std::string& path) {
+    std::ifstream in(path);
+    return std::count(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>(), '\n');
+  };
+  EXPECT_EQ(lines(moved), 2);
+  EXPECT_EQ(lines(old_log), 2);
+  EXPECT_EQ(lines(new_log), 1);
+  for (const std::string& path : {moved, old_log, new_log}) unlink(path.c_str());
 }
 
 TEST_P(ReloadTest, RaisedCapLetsInWhoWaits) {

@@ -46,11 +46,11 @@ TEST(Placement, FewerShardsThanCpusNameTheIdleOnes) {
 }
 
 TEST(Placement, MoreShardsThanTheQuotaAreSaid) {
-  EXPECT_THAT(Place({.shards = 2, .quota = 1.5}, {0, 1})->notes,
+  EXPECT_THAT(Place({.cpus = "", .shards = 2, .quota = 1.5}, {0, 1})->notes,
               ElementsAre(AllOf(HasSubstr("2 shards on a CPU quota of 1.5"), HasSubstr("--shards=1 fits"))));
-  EXPECT_THAT(Place({.shards = 1, .quota = 0.1}, {0})->notes, ElementsAre(HasSubstr("--shards=1 fits")));
-  EXPECT_THAT(Place({.shards = 2, .quota = 2}, {0, 1})->notes, IsEmpty());
-  EXPECT_THAT(Place({.shards = 2, .quota = 0}, {0, 1})->notes, IsEmpty());
+  EXPECT_THAT(Place({.cpus = "", .shards = 1, .quota = 0.1}, {0})->notes, ElementsAre(HasSubstr("--shards=1 fits")));
+  EXPECT_THAT(Place({.cpus = "", .shards = 2, .quota = 2}, {0, 1})->notes, IsEmpty());
+  EXPECT_THAT(Place({.cpus = "", .shards = 2, .quota = 0}, {0, 1})->notes, IsEmpty());
 }
 
 TEST(Placement, RefusesCpusThatAreNotAllowedByName) {

@@ -153,7 +153,7 @@ TEST_F(LogTest, LetsTheOldFileGoWithoutALineToWrite) {
   const auto held = [&] {
     for (int fd = 0; fd < 256; ++fd) {
       struct stat each = {};
-      if (fstat(fd, &each) == 0 && each.st_dev == old.st_dev && each.st_ino == old.st_ino) return true;
+      if (stat(("/proc/self/fd/" + std::to_string(fd)).c_str(), &each) == 0 && each.st_dev == old.st_dev && each.st_ino == old.st_ino) return true;
     }
     return false;
   };

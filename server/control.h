@@ -65,6 +65,8 @@ class Control {
   virtual const Program& program() const = 0;
   virtual const Settings& settings() const = 0;
   virtual const core::Plan& plan() const = 0;
+  // How many the process takes in now: a reload may have changed what the plan began with.
+  virtual uint64_t connections_max() const { return plan().credit != 0 ? plan().credit : plan().connections_possible; }
   virtual core::Shard* control_shard() = 0;
   virtual Log& log() = 0;
   virtual int64_t started_wall_s() const = 0;  // seconds since 1970

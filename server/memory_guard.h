@@ -40,9 +40,6 @@ class MemoryGuard {
   bool near_ = false;
 };
 
-// Of this process: VmRSS, from /proc/self/statm. 0 where it cannot be read.
-uint64_t ResidentBytes();
-
 }  // namespace mooring::server
 
 #endif  // MOORING_SERVER_MEMORY_GUARD_H_

@@ -16,6 +16,7 @@
 #include "core/cgroup.h"
 #include "core/limits.h"
 #include "core/topology.h"
+#include "server/metrics/process_figures.h"
 #include "server/start_report.h"
 
 namespace mooring::server {
@@ -24,6 +25,8 @@ namespace {
 // For what a killed predecessor's rings still hold (net/claim.h). nginx, too, tries for about so long.
 constexpr uint32_t kClaimPatienceMs = 2000;
 constexpr int64_t kMemoryLookMs = 100;  // where memory is near its ceiling
+
+const char* NameOf(admin::Admin::Part part) { return part == admin::Admin::Part::kAll ? "admin" : "metrics"; }
 
 uint64_t MemoryCeiling(const RuntimeSettings& settings) {
   if (settings.memory_ceiling_bytes != 0) return settings.memory_ceiling_bytes;
@@ -60,11 +63,14 @@ absl::Status Runtime::Start() {
   const size_t shards = placement_.cpu_of_shard.size();
 
   const net::TransportKind kind = options_.transport.provider->kind();
-  plan_ = core::MakePlan({.shards = static_cast<int>(shards),
-                          .descriptors_soft = limit->soft,
-                          .max_connections = settings_.runtime.max_connections,
-                          .descriptor_taker = net::TakesDescriptors(kind) ? std::string(net::Name(kind)) : "",
-                          .listeners = static_cast<int>(settings_.listeners.size())});
+  core::PlanInput input = {.shards = static_cast<int>(shards),
+                           .descriptors_soft = limit->soft,
+                           .max_connections = settings_.runtime.max_connections,
+                           .descriptor_taker = net::TakesDescriptors(kind) ? std::string(net::Name(kind)) : "",
+                           .listeners = static_cast<int>(settings_.listeners.size())};
+  plan_ = core::MakePlan(input);
+  input.max_connections = 0;
+  connections_possible_ = std::min(core::MakePlan(input).connections_possible, uint64_t{plan_.slots_per_shard} * shards);
   core::GrowDescriptorTable(plan_.descriptors);
   SetCredit(plan_.credit);
   addresses_.SetMax(settings_.runtime.max_connections_per_address);
@@ -93,7 +99,6 @@ Runtime::Served Runtime::MakeServed(const ListenerSettings& listener, Configured
   served.handler = next_handler_++;
   served.settings = listener;
   served.service = std::move(service);
-  if (settings_.runtime.track_peers) served.service.options.track_peers = true;
   bounds_.emplace_back();
   served.bounds = &bounds_.back();
   SetLimits(*served.bounds, listener.limits);
@@ -209,11 +214,11 @@ absl::Status Runtime::StartControl() {
 }
 
 absl::StatusOr<std::unique_ptr<net::Claim>> Runtime::ClaimFor(const ListenerSettings& listener,
-                                                              const net::ServiceOptions& options) {
+                                                              const net::ServiceOptions& options, size_t listeners) {
   const int somaxconn = net::ReadSomaxconn();
   net::ClaimOptions claim_options;
   claim_options.shards = static_cast<int>(shards_.size());
-  claim_options.backlog = net::Backlog(plan_.slots_per_shard, static_cast<int>(settings_.listeners.size()), somaxconn);
+  claim_options.backlog = net::Backlog(plan_.slots_per_shard, static_cast<int>(listeners), somaxconn);
   claim_options.somaxconn = somaxconn;
   claim_options.patience_ms = kClaimPatienceMs;
   claim_options.user_timeout_ms = options.write_stall_s * 1000;
@@ -227,7 +232,7 @@ absl::StatusOr<std::unique_ptr<net::Claim>> Runtime::ClaimFor(const ListenerSett
 
 absl::Status Runtime::ClaimAll() {
   for (Served& served : served_) {
-    absl::StatusOr<std::unique_ptr<net::Claim>> claim = ClaimFor(served.settings, served.service.options);
+    absl::StatusOr<std::unique_ptr<net::Claim>> claim = ClaimFor(served.settings, served.service.options, served_.size());
     if (!claim.ok()) return claim.status();
     served.claim = *std::move(claim);
   }
@@ -241,37 +246,46 @@ absl::Status Runtime::StartAdmin() {
   admin_ = std::make_unique<Admin>(static_cast<Control*>(this), Admin::Figures{.metrics = [this] { return metrics_->Text(); },
                                                         .stats = [this] { return metrics_->StatsJson(); }});
   const AdminSettings& settings = settings_.admin;
-  absl::Status status;
   if (settings.listen.has_value()) {
-    status = ServeAdmin("admin", Admin::Part::kAll, *settings.listen);
-    // A port that nobody has asked for is no reason not to start.
-    if (absl::IsAlreadyExists(status) && settings.listen_is_default) {
-      notes_.push_back(absl::StrCat("there is no admin interface: ", std::string(status.message()),
+    absl::StatusOr<net::Claim> claim = ClaimAdmin(Admin::Part::kAll, *settings.listen);
+    if (claim.ok()) {
+      ServeAdmin(Admin::Part::kAll, *std::move(claim));
+    } else if (absl::IsAlreadyExists(claim.status()) && settings.listen_is_default) {
+      // A port that nobody has asked for is no reason not to start.
+      notes_.push_back(absl::StrCat("there is no admin interface: ", std::string(claim.status().message()),
                                     "; --admin-listen=HOST:PORT gives it another address, off says that none is wanted"));
-      status = absl::OkStatus();
+    } else {
+      return claim.status();
     }
   }
-  if (status.ok() && settings.metrics_listen.has_value()) {
-    status = ServeAdmin("metrics", Admin::Part::kReadOnly, *settings.metrics_listen);
+  if (settings.metrics_listen.has_value()) {
+    absl::StatusOr<net::Claim> claim = ClaimAdmin(Admin::Part::kReadOnly, *settings.metrics_listen);
+    if (!claim.ok()) return claim.status();
+    ServeAdmin(Admin::Part::kReadOnly, *std::move(claim));
   }
-  return status;
+  return absl::OkStatus();
 }
 
-absl::Status Runtime::ServeAdmin(const char* name, admin::Admin::Part part, const net::Endpoint& endpoint) {
-  const auto inherited = options_.inherited.Take(name, endpoint);
+absl::StatusOr<net::Claim> Runtime::ClaimAdmin(admin::Admin::Part part, const net::Endpoint& endpoint) {
+  const auto inherited = options_.inherited.Take(NameOf(part), endpoint);
   const net::ClaimOptions options = {
       .shards = 1, .backlog = static_cast<int>(admin::Admin::kConnectionsMax), .patience_ms = kClaimPatienceMs};
   absl::StatusOr<net::Claim> claim =
       inherited.has_value() ? net::Claim::Inherit(options_.kernel, inherited->fd, inherited->endpoint, options)
                             : net::Claim::Take(options_.kernel, endpoint, options);
-  if (!claim.ok()) return absl::Status(claim.status().code(), absl::StrCat(name, ": ", std::string(claim.status().message())));
-  admin_handlers_.push_back(admin_->MakeHandler(part, claim->endpoint()));
-  const net::ListenerId id = control_engine_->AddListener(name, admin_handlers_.back().get(), admin_->options());
-  control_engine_->Listen(id, claim->Release(0), claim->backlog(), claim->shared());
-  said_.push_back(absl::StrCat(name, ": ", UrlOf(claim->endpoint())));
-  if (std::string warning = admin::Admin::Warning(part, claim->endpoint()); !warning.empty()) notes_.push_back(std::move(warning));
-  admin_claims_.push_back(*std::move(claim));
-  return absl::OkStatus();
+  if (claim.ok()) return claim;
+  return absl::Status(claim.status().code(), absl::StrCat(NameOf(part), ": ", std::string(claim.status().message())));
+}
+
+void Runtime::ServeAdmin(admin::Admin::Part part, net::Claim claim) {
+  admin_listeners_.push_back({.part = part, .claim = std::move(claim), .handler = nullptr, .id = 0});
+  AdminListener& listener = admin_listeners_.back();
+  const net::Endpoint& endpoint = listener.claim.endpoint();
+  listener.handler = admin_->MakeHandler(part, endpoint);
+  listener.id = control_engine_->AddListener(NameOf(part), listener.handler.get(), admin_->options());
+  control_engine_->Listen(listener.id, listener.claim.Release(0), listener.claim.backlog(), listener.claim.shared());
+  said_.push_back(absl::StrCat(NameOf(part), ": ", UrlOf(endpoint)));
+  if (std::string warning = admin::Admin::Warning(part, endpoint); !warning.empty()) notes_.push_back(std::move(warning));
 }
 
 void Runtime::BeginServing() {
@@ -307,7 +321,6 @@ void Runtime::BeginServing() {
       [this] {
         reloading_ = false;
         if (state_ != ServerState::kServing) return;
-        options_.notify.Ready("serving").IgnoreError();
         ReloadDone();
       });
   control_->wheel().Arm(&second_, core::TimerKind::kFunction, control_->now_ms() + 1000);
@@ -360,9 +373,10 @@ void Runtime::OnEach(std::function<void(DataShard&)> what, std::function<void()>
   auto round = std::make_shared<Round>(Round{std::move(what), std::move(then), shards_.size()});
   for (auto& each : shards_) {
     DataShard* const data = each.get();
-    control_->PostAlways(&data->shard(), [this, data, round] {
+    // What they hold ends on the control shard: it may be files, which take their time.
+    control_->PostAlways(&data->shard(), [this, data, round]() mutable {
       round->what(*data);
-      data->shard().PostAlways(control_.get(), [round] {
+      data->shard().PostAlways(control_.get(), [round = std::move(round)] {
         if (--round->left == 0 && round->then) round->then();
       });
     });
@@ -387,7 +401,7 @@ void Runtime::OnSecond() {
 
 void Runtime::LookAtMemory() {
   const int before = memory_.step();
-  const uint64_t resident = ResidentBytes();
+  const uint64_t resident = metrics::ReadResidentBytes();
   const int step = memory_.Look(resident);
   const auto say = [this, before, step, resident] {
     if (step == before) return;

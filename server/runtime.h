@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -114,6 +115,13 @@ class Runtime final : private Control {
     Configured service;
     size_t left = 0;
   };
+  struct AdminListener {
+    admin::Admin::Part part;
+    net::Claim claim;  // of a Unix path, which goes with it
+    std::unique_ptr<net::Handler> handler;
+    net::ListenerId id;
+    bool open = true;
+  };
   struct Reload;
   struct Leaving {  // a listener that is retired
     net::ListenerId number;
@@ -127,6 +135,9 @@ class Runtime final : private Control {
   const Program& program() const override { return program_; }
   const Settings& settings() const override { return settings_; }
   const core::Plan& plan() const override { return plan_; }
+  uint64_t connections_max() const override {
+    return credit_max_ == kNoLimit ? plan_.connections_possible : static_cast<uint64_t>(credit_max_);
+  }
   core::Shard* control_shard() override { return control_.get(); }
   Log& log() override { return *options_.log; }
   int64_t started_wall_s() const override { return started_wall_s_; }
@@ -147,10 +158,13 @@ class Runtime final : private Control {
   absl::Status StartShards();
   absl::Status StartControl();
   absl::Status StartAdmin();
-  absl::Status ServeAdmin(const char* name, admin::Admin::Part part, const net::Endpoint& endpoint);
+  absl::StatusOr<net::Claim> ClaimAdmin(admin::Admin::Part part, const net::Endpoint& endpoint);
+  void ServeAdmin(admin::Admin::Part part, net::Claim claim);
   absl::Status ClaimAll();
   net::ListenerId TakeNumber();
-  absl::StatusOr<std::unique_ptr<net::Claim>> ClaimFor(const ListenerSettings& listener, const net::ServiceOptions& options);
+  // `listeners`: how many there will be.
+  absl::StatusOr<std::unique_ptr<net::Claim>> ClaimFor(const ListenerSettings& listener, const net::ServiceOptions& options,
+                                                       size_t listeners);
   Served MakeServed(const ListenerSettings& listener, Configured service);
   net::ListenerBounds BoundsOf(const Served& served);
   static int64_t LimitOf(uint64_t limit) { return limit == 0 ? kNoLimit : static_cast<int64_t>(limit); }
@@ -170,6 +184,8 @@ class Runtime final : private Control {
   absl::Status PlanReload(Reload& reload);
   void PrepareReload(std::shared_ptr<Reload> reload);
   void ApplyReload(std::shared_ptr<Reload> reload);
+  absl::Status PlanAdmin(Reload& reload);
+  void ApplyAdmin(Reload& reload);
   void GiveUp(Reload& reload, const absl::Status& why);
   void ReloadFailed(const absl::Status& why);
   void ReloadDone();
@@ -189,7 +205,7 @@ class Runtime final : private Control {
   void Cut();
   void ReportDrain();
   void EndControl();
-  Served* FindOpen(const std::string& listener);
+  Served* Find(const std::string& listener);
 
   const Program& program_;
   Options options_;
@@ -198,6 +214,7 @@ class Runtime final : private Control {
 
   core::Placement placement_;
   core::Plan plan_;
+  uint64_t connections_possible_ = 0;  // by what was laid out at start, whatever max_connections says
   std::vector<std::string> notes_;
   std::vector<std::string> said_;  // of the admin interface, where it is
   net::Credit credit_{kNoLimit};
@@ -220,8 +237,7 @@ class Runtime final : private Control {
   Signals signals_;
   std::unique_ptr<metrics::Metrics> metrics_;
   std::unique_ptr<admin::Admin> admin_;
-  std::vector<std::unique_ptr<net::Handler>> admin_handlers_;
-  std::vector<net::Claim> admin_claims_;  // of Unix paths, which go with them
+  std::list<AdminListener> admin_listeners_;  // those that are gone, too: a browser may still be connected
   std::unique_ptr<watch::Watch> watch_;
   core::CallTimer second_;
   core::CallTimer alive_;
@@ -230,6 +246,7 @@ class Runtime final : private Control {
 
   bool reloading_ = false;
   bool reload_again_ = false;
+  std::vector<std::function<void()>> after_reload_;  // what was asked for meanwhile; a start is one, too
 
   ServerState state_ = ServerState::kServing;
   core::CallTimer deadline_;

@@ -3,17 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "server/runtime.h"
 
 namespace mooring::server {
+
 absl::Status Runtime::Drain() {
   if (state_ != ServerState::kServing) return absl::FailedPreconditionError("the server is draining already");
   StartDrain("POST /drain");
@@ -142,17 +140,20 @@ void Runtime::ReportDrain() {
 
 // Of one listener.
 
-Runtime::Served* Runtime::FindOpen(const std::string& listener) {
+Runtime::Served* Runtime::Find(const std::string& listener) {
   const auto found = std::find_if(served_.begin(), served_.end(), [&](const Served& each) { return each.settings.name == listener; });
   return found == served_.end() ? nullptr : &*found;
 }
 
 absl::Status Runtime::DrainListener(const std::string& name) {
-  Served* const served = FindOpen(name);
+  Served* const served = Find(name);
   if (served == nullptr) return absl::NotFoundError(absl::StrCat("there is no listener '", name, "'"));
   if (state_ == ServerState::kDraining) return absl::FailedPreconditionError("the server is draining already");
-  if (reloading_) return absl::UnavailableError("a reload is under way; try again");
   if (!served->open) return absl::FailedPreconditionError(absl::StrCat("'", name, "' is drained already; a reload opens it again"));
+  if (reloading_) {
+    after_reload_.push_back([this, name] { DrainListener(name).IgnoreError(); });
+    return absl::OkStatus();
+  }
   served->open = false;
   served->claim->Withdraw();
   log().Say(Log::Level::kInfo, "draining a listener", {{"listener", std::string_view(name)}});
@@ -167,11 +168,14 @@ absl::Status Runtime::DrainListener(const std::string& name) {
 }
 
 absl::Status Runtime::DrainConnections(const std::string& listener, uint32_t percent) {
-  Served* const served = FindOpen(listener);
+  Served* const served = Find(listener);
   if (served == nullptr) return absl::NotFoundError(absl::StrCat("there is no listener '", listener, "'"));
   if (state_ == ServerState::kDraining) return absl::FailedPreconditionError("the server is draining already");
-  if (reloading_) return absl::UnavailableError("a reload is under way; try again");
   if (!served->open) return absl::FailedPreconditionError(absl::StrCat("'", listener, "' is drained already"));
+  if (reloading_) {
+    after_reload_.push_back([this, listener, percent] { DrainConnections(listener, percent).IgnoreError(); });
+    return absl::OkStatus();
+  }
   log().Say(Log::Level::kInfo, "draining connections of a listener",
             {{"listener", std::string_view(listener)}, {"percent", uint64_t{percent}}});
   const int64_t spread_ms = int64_t{settings_.drain.spread_s} * 1000;

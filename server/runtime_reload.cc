@@ -25,6 +25,7 @@ struct Runtime::Reload {
   std::vector<Served> added;
   std::vector<Change> changed;
   std::vector<size_t> removed;  // in served_, rising
+  std::vector<std::pair<admin::Admin::Part, net::Claim>> admin;  // new addresses of the admin interface
   std::vector<std::vector<const net::Handler*>> made;  // by shard: of `added`, then of `changed`
   std::string threw;
 
@@ -70,8 +71,7 @@ absl::Status Runtime::PlanReload(Reload& reload) {
 
   const bool tracking = reload.settings.runtime.track_peers != settings_.runtime.track_peers;
   const bool grace = reload.settings.drain.keepalive_grace_s != settings_.drain.keepalive_grace_s;
-  const Settings before = std::exchange(settings_, reload.settings);  // what MakeServed and ClaimFor look at
-  absl::Status status;
+  absl::Status status = PlanAdmin(reload);
   std::vector<bool> kept(served_.size(), false);
   for (size_t i = 0; i < reload.settings.listeners.size() && status.ok(); ++i) {
     const ListenerSettings& wanted = reload.settings.listeners[i];
@@ -81,7 +81,7 @@ absl::Status Runtime::PlanReload(Reload& reload) {
     });
     if (same == served_.end()) {
       reload.added.push_back(MakeServed(wanted, std::move((*services)[i])));
-      absl::StatusOr<std::unique_ptr<net::Claim>> claim = ClaimFor(wanted, reload.added.back().service.options);
+      absl::StatusOr<std::unique_ptr<net::Claim>> claim = ClaimFor(wanted, reload.added.back().service.options, reload.settings.listeners.size());
       status = claim.status();
       if (claim.ok()) reload.added.back().claim = *std::move(claim);
       continue;
@@ -94,15 +94,50 @@ absl::Status Runtime::PlanReload(Reload& reload) {
     now.handler = next_handler_++;
     now.settings = wanted;
     now.service = std::move((*services)[i]);
-    if (settings_.runtime.track_peers) now.service.options.track_peers = true;
     now.bounds = same->bounds;
     reload.changed.push_back({at, std::move(now)});
   }
-  settings_ = before;
   for (size_t i = 0; i < served_.size(); ++i) {
     if (!kept[i] && served_[i].open) reload.removed.push_back(i);
   }
   return status;
+}
+
+// The admin interface's listeners are known by their addresses, too. What is new is claimed.
+absl::Status Runtime::PlanAdmin(Reload& reload) {
+  const AdminSettings& now = settings_.admin;
+  const AdminSettings& wanted = reload.settings.admin;
+  const auto claim = [&](admin::Admin::Part part, const std::optional<net::Endpoint>& before, const std::optional<net::Endpoint>& after) {
+    if (!after.has_value() || before == after) return absl::OkStatus();
+    absl::StatusOr<net::Claim> claimed = ClaimAdmin(part, *after);
+    if (!claimed.ok()) return claimed.status();
+    reload.admin.emplace_back(part, *std::move(claimed));
+    return absl::OkStatus();
+  };
+  absl::Status status = claim(admin::Admin::Part::kAll, now.listen, wanted.listen);
+  if (status.ok()) status = claim(admin::Admin::Part::kReadOnly, now.metrics_listen, wanted.metrics_listen);
+  return status;
+}
+
+void Runtime::ApplyAdmin(Reload& reload) {
+  const AdminSettings& now = settings_.admin;
+  const AdminSettings& wanted = reload.settings.admin;
+  for (AdminListener& listener : admin_listeners_) {
+    const bool all = listener.part == admin::Admin::Part::kAll;
+    const bool stays = all ? now.listen == wanted.listen : now.metrics_listen == wanted.metrics_listen;
+    if (stays || !std::exchange(listener.open, false)) continue;
+    listener.claim.Withdraw();
+    control_engine_->RetireListener(listener.id, [this, all] {
+      log().Say(Log::Level::kInfo, "listener closed", {{"listener", std::string_view(all ? "admin" : "metrics")}});
+    });
+  }
+  for (auto& [part, claim] : reload.admin) {
+    log().Say(Log::Level::kInfo, "the admin interface listens", {{"address", std::string_view(claim.endpoint().ToString())}});
+    if (const std::string warning = admin::Admin::Warning(part, claim.endpoint()); !warning.empty()) {
+      log().Say(Log::Level::kWarning, warning);
+    }
+    ServeAdmin(part, std::move(claim));
+  }
 }
 
 // Each shard makes all its new handlers; if one cannot be made, all are given up everywhere.
@@ -195,6 +230,7 @@ void Runtime::ApplyReload(std::shared_ptr<Reload> reload) {
                    {"listeners_changed", uint64_t{reload->changed.size()}},
                    {"listeners_removed", uint64_t{reload->removed.size()}}});
         for (Served& served : reload->added) served_.push_back(std::move(served));
+        ApplyAdmin(*reload);
         AdoptSettings(std::move(reload->settings));
         ReloadDone();
       });
@@ -246,12 +282,10 @@ void Runtime::AdoptSettings(Settings settings) {
   const uint64_t wanted = settings.runtime.max_connections;
   if (wanted != settings_.runtime.max_connections) {
     // Tables and rings were laid out at start: no cap can be above what they hold.
-    const uint64_t possible = plan_.credit != 0 && settings_.runtime.max_connections != 0 ? uint64_t{plan_.slots_per_shard} * shards_.size()
-                                                                                          : plan_.connections_possible;
-    const uint64_t now = wanted == 0 ? possible : std::min(wanted, possible);
+    const uint64_t now = wanted == 0 ? connections_possible_ : std::min(wanted, connections_possible_);
     if (now < wanted) {
       log().Say(Log::Level::kWarning, "max_connections is more than was laid out at start; a restart makes room",
-                {{"max_connections", wanted}, {"possible", possible}});
+                {{"max_connections", wanted}, {"possible", connections_possible_}});
     }
     SetCredit(now);
   }
@@ -286,7 +320,8 @@ void Runtime::ReloadFailed(const absl::Status& why) {
 
 void Runtime::ReloadDone() {
   reloading_ = false;
-  options_.notify.Ready("serving").IgnoreError();
+  if (state_ == ServerState::kServing) options_.notify.Ready("serving").IgnoreError();
+  for (const std::function<void()>& asked : std::exchange(after_reload_, {})) asked();
   if (std::exchange(reload_again_, false)) ReloadNow();
 }
 

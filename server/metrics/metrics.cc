@@ -36,8 +36,7 @@ void AddServer(const Control& control, Families* families) {
     families->Add(Metric::kState, control.state() == state, {Name(state)});
   }
   families->Add(Metric::kShards, Double(shards.size()));
-  const core::Plan& plan = control.plan();
-  families->Add(Metric::kConnectionsLimit, Double(plan.credit != 0 ? plan.credit : plan.connections_possible));
+  families->Add(Metric::kConnectionsLimit, Double(control.connections_max()));
   const uint64_t ceiling = control.memory_ceiling_bytes();
   if (ceiling != UINT64_MAX) families->Add(Metric::kMemoryCeiling, Double(ceiling));
   families->Add(Metric::kMemoryStep, control.memory_step());

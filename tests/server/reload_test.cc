@@ -263,6 +263,38 @@ TEST_P(ReloadTest, BadFileChangesNothing) {
   EXPECT_THAT(daemon.AwaitLog("reloaded"), HasSubstr("listeners_changed=0"));
 }
 
+TEST_P(ReloadTest, TheAdminInterfaceMovesAndGoes) {
+  const std::string listener = Listener("echo", "echo", "127.0.0.1:0");
+  Write("[admin]\nlisten = \"127.0.0.1:0\"\n" + listener);
+  Daemon daemon(Arguments(), {.cpus = {}, .environment = {}});  // where it would be off
+  const std::string url = daemon.AwaitLine("admin: ");
+  const auto first = static_cast<uint16_t>(std::atoi(url.c_str() + url.rfind(':') + 1));
+  const auto ready = [](uint16_t port) {
+    Client client(port);
+    EXPECT_TRUE(client.Send("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    return client.ReceiveToFin().substr(0, 15);
+  };
+  EXPECT_EQ(ready(first), "HTTP/1.1 200 OK");
+  Client connected(first);  // stays, as the connections of any listener do
+
+  Write("[admin]\nlisten = \"off\"\nmetrics_listen = \"127.0.0.1:0\"\n" + listener);
+  daemon.Signal(SIGHUP);
+  const uint16_t second = PortIn(daemon.AwaitLog("the admin interface listens"));
+  daemon.AwaitLog("reloaded");
+  EXPECT_EQ(ready(second), "HTTP/1.1 200 OK");
+  ASSERT_TRUE(connected.Send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+  EXPECT_THAT(connected.ReceiveToFin(), HasSubstr("200 OK"));
+  daemon.AwaitLog("listener closed listener=admin");
+  EXPECT_LT(scenario::Dial(first, {}), 0);
+
+  // An address that something else has changes nothing.
+  Daemon other({"--listen=echo=127.0.0.1:0", "--transport=epoll"});
+  Write(absl::StrCat("[admin]\nlisten = \"127.0.0.1:", other.AwaitPort("echo"), "\"\n", listener));
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.AwaitLog("reload refused, nothing has changed"), HasSubstr("is in use"));
+  EXPECT_EQ(ready(second), "HTTP/1.1 200 OK");
+}
+
 TEST_P(ReloadTest, ReloadInADrainIsRefused) {
   Write("[drain]\ndelay = 30\n" + Listener("echo", "echo", "127.0.0.1:0"));
   Daemon daemon(Arguments());

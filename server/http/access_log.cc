@@ -23,6 +23,7 @@ class FileAccessLog final : public AccessLog {
   // Formatted by who notes it.
   void Note(const AccessRecord& record) override { file_->Write(AccessLine(record, wall_s_()).view()); }
   absl::Status Reopen() override { return file_->Reopen(file_->path()); }
+  bool Settle(int64_t ms) override { return file_->Settle(ms); }
   uint64_t written() const override { return file_->written(); }
   uint64_t dropped() const override { return file_->dropped(); }
 

@@ -46,6 +46,8 @@ class AccessLog {
   virtual void Note(const AccessRecord& record) = 0;
   // Opens the path anew: logrotate has moved the file. On an error the old file goes on. By one thread.
   virtual absl::Status Reopen() = 0;
+  // Waits until what was noted is written or dropped, for `ms` at most; true when it is.
+  virtual bool Settle(int64_t ms) = 0;
   virtual uint64_t written() const = 0;
   virtual uint64_t dropped() const = 0;  // queue full, or the file did not take it
 };

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -27,15 +27,20 @@ using std::chrono::steady_clock;
 using Level = Log::Level;
 using Format = LogSettings::Format;
 
-// The log's thread gets there by itself; how soon depends on the machine.
-bool Until(const std::function<bool()>& met) {
-  const auto give_up = steady_clock::now() + std::chrono::seconds(30);
-  while (!met()) {
-    if (steady_clock::now() > give_up) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+// Tells when a file that was open for writing has been closed.
+class Closed {
+ public:
+  explicit Closed(const std::string& path) { EXPECT_GE(inotify_add_watch(fd_, path.c_str(), IN_CLOSE_WRITE), 0); }
+  ~Closed() { close(fd_); }
+  // How soon depends on the machine.
+  bool Await() const {
+    pollfd event = {fd_, POLLIN, 0};
+    return poll(&event, 1, 30'000) == 1;
   }
-  return true;
-}
+
+ private:
+  const int fd_ = inotify_init1(IN_CLOEXEC);
+};
 
 std::string ContentOf(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -80,7 +85,8 @@ TEST_F(LogTest, WritesLinesInOrderAndSoon) {
   auto log = Open();
   log->Say(Level::kInfo, "one", {{"x", "y"}});
   log->Say(Level::kError, "two");
-  ASSERT_TRUE(Until([&] { return log->written() == 2; }));
+  ASSERT_TRUE(log->Settle(30'000));
+  EXPECT_EQ(log->written(), 2u);
   EXPECT_EQ(WithoutTimes(ContentOf(path_)), "info  one x=y\nerror two\n");
   EXPECT_EQ(log->dropped(), 0u);
 }
@@ -146,18 +152,10 @@ TEST_F(LogTest, LetsTheOldFileGoWithoutALineToWrite) {
   auto log = Open();
   log->Say(Level::kInfo, "old");
   ASSERT_TRUE(log->Settle(30'000));
-  struct stat old = {};
-  ASSERT_EQ(stat(path_.c_str(), &old), 0);
   ASSERT_EQ(rename(path_.c_str(), moved_.c_str()), 0);
+  const Closed closed(moved_);
   ASSERT_TRUE(log->Reopen().ok());
-  const auto held = [&] {
-    for (int fd = 0; fd < 256; ++fd) {
-      struct stat each = {};
-      if (stat(("/proc/self/fd/" + std::to_string(fd)).c_str(), &each) == 0 && each.st_dev == old.st_dev && each.st_ino == old.st_ino) return true;
-    }
-    return false;
-  };
-  EXPECT_TRUE(Until([&] { return !held(); }));
+  EXPECT_TRUE(closed.Await());
 }
 
 TEST_F(LogTest, GoesOnInTheOldFileWhereTheNewOneCannotBeOpenedAndSaysSo) {
@@ -196,11 +194,12 @@ TEST_F(LogTest, LinesSaidDuringRotationsAreAllThereAndWhole) {
   std::string all;
   const auto take = [&](const std::string& path) { all += ContentOf(path); };
   for (int i = 0; i < 20; ++i) {
-    // The moved file is read once the log has let it go: the thread has taken the new one when a line is in it.
+    // The moved file is read once the log has let it go.
     ASSERT_EQ(rename(path_.c_str(), moved_.c_str()), 0);
+    const Closed closed(moved_);
     ASSERT_TRUE(log->Reopen().ok());
     log->Say(Level::kInfo, "turn");
-    ASSERT_TRUE(Until([&] { return ContentOf(path_).find('\n') != std::string::npos || log->Settle(1); }));
+    ASSERT_TRUE(closed.Await());
     take(moved_);
     unlink(moved_.c_str());
   }

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
-#include <functional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -20,20 +19,12 @@
 namespace mooring::server::http {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 int64_t Then() { return 1795964645; }  // 29/Nov/2026:15:04:05 +0000
 
 // The log's thread gets there by itself; how soon depends on the machine.
-bool Until(const std::function<bool()>& met) {
-  const auto give_up = steady_clock::now() + std::chrono::seconds(30);
-  while (!met()) {
-    if (steady_clock::now() > give_up) return false;
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  return true;
-}
+bool Settled(const std::unique_ptr<AccessLog>& log) { return log->Settle(30'000); }
 
 std::string LineOf(const std::string& request) {
   return "- - - [29/Nov/2026:15:04:05 +0000] \"" + request + "\" 200 5 \"-\" \"-\"\n";
@@ -77,7 +68,8 @@ TEST_F(AccessLogTest, AppendsLinesInOrderAndSoon) {
   auto log = Open(path_);
   for (int i = 0; i < 3; ++i) Note(log.get(), std::to_string(i));
   const std::string expected = "before\n" + LineOf("0") + LineOf("1") + LineOf("2");
-  ASSERT_TRUE(Until([&] { return Content() == expected; })) << Content();
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(Content(), expected);
   EXPECT_EQ(log->written(), 3u);
   EXPECT_EQ(log->dropped(), 0u);
 }
@@ -113,7 +105,8 @@ TEST_F(AccessLogTest, LinesOfSeveralThreadsStayWhole) {
     });
   }
   for (std::thread& each : threads) each.join();
-  ASSERT_TRUE(Until([&] { return log->written() + log->dropped() == kThreads * kEach; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->written() + log->dropped(), uint64_t{kThreads} * kEach);
   const uint64_t written = log->written();
   log.reset();
   std::istringstream lines(Content());
@@ -131,7 +124,8 @@ TEST_F(AccessLogTest, WhatTheDiskHasNoRoomForIsCountedAndSaidToNobody) {
   {
     auto log = Open("/dev/full");
     for (int i = 0; i < 1000; ++i) Note(log.get(), "x");
-    ASSERT_TRUE(Until([&] { return log->dropped() == 1000; }));
+    ASSERT_TRUE(Settled(log));
+    EXPECT_EQ(log->dropped(), 1000u);
     EXPECT_EQ(log->written(), 0u);
   }
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
@@ -142,10 +136,12 @@ TEST_F(AccessLogTest, AClosedPipeIsNoSignalAndANewReaderGetsNewLines) {
   auto log = Open(path_);
   close(reader);
   Note(log.get(), "lost");
-  ASSERT_TRUE(Until([&] { return log->dropped() == 1; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->dropped(), 1u);
   reader = open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   Note(log.get(), "found");
-  ASSERT_TRUE(Until([&] { return log->written() == 1; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->written(), 1u);
   EXPECT_EQ(Drain(reader), LineOf("found"));
   log.reset();
   close(reader);
@@ -156,20 +152,24 @@ TEST_F(AccessLogTest, ALineThatHangsInTheMiddleIsFinishedFirstWhenThereIsRoomAga
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   auto log = Open(path_);
   Note(log.get(), "one");
-  ASSERT_TRUE(Until([&] { return log->written() == 1; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->written(), 1u);
   rlimit tight = before;
   tight.rlim_cur = LineOf("one").size() + 10;  // the file takes ten bytes more
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
   Note(log.get(), "two");
   Note(log.get(), "three");
-  EXPECT_TRUE(Until([&] { return log->dropped() == 1; }));
+  EXPECT_TRUE(Settled(log));
+  EXPECT_EQ(log->dropped(), 1u);
   Note(log.get(), "four");
-  EXPECT_TRUE(Until([&] { return log->dropped() == 2; }));
+  EXPECT_TRUE(Settled(log));
+  EXPECT_EQ(log->dropped(), 2u);
   EXPECT_EQ(log->written(), 1u);
   EXPECT_EQ(Content(), LineOf("one") + LineOf("two").substr(0, 10));
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   Note(log.get(), "five");
-  ASSERT_TRUE(Until([&] { return log->written() == 3; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->written(), 3u);
   EXPECT_EQ(Content(), LineOf("one") + LineOf("two") + LineOf("five"));
   EXPECT_EQ(log->dropped(), 2u);
 }
@@ -190,15 +190,17 @@ TEST_F(AccessLogTest, AFileThatHangsCostsLinesAndNoTime) {
   EXPECT_LT(longest, std::chrono::seconds(5));
   EXPECT_GT(log->dropped(), AccessLog::kQueueLines);
   EXPECT_GE(kNoted - log->dropped(), AccessLog::kQueueLines);
+  fcntl(reader, F_SETFL, 0);  // it waits now
   std::string seen;
-  ASSERT_TRUE(Until([&] {
-    seen += Drain(reader);
-    return log->written() + log->dropped() == kNoted;
-  }));
-  seen += Drain(reader);
-  EXPECT_EQ(seen.size(), log->written() * LineOf(request).size());
+  std::thread empties([&] { seen = Drain(reader); });
+  EXPECT_TRUE(Settled(log));
+  EXPECT_EQ(log->written() + log->dropped(), kNoted);
+  const uint64_t written = log->written();
   Note(log.get(), "goes on");
-  ASSERT_TRUE(Until([&] { return Drain(reader) == LineOf("goes on"); }));
+  log.reset();  // the pipe's end
+  empties.join();
+  EXPECT_EQ(seen.size(), written * LineOf(request).size() + LineOf("goes on").size());
+  EXPECT_TRUE(seen.ends_with(LineOf("goes on")));
   close(reader);
 }
 
@@ -227,12 +229,14 @@ TEST_F(AccessLogTest, DoesNotWaitForeverForAFileThatHangsAtItsEnd) {
 TEST_F(AccessLogTest, OpensItsPathAnewWhenLogrotateHasMovedTheFile) {
   auto log = Open(path_);
   Note(log.get(), "old");
-  ASSERT_TRUE(Until([&] { return log->written() == 1; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->written(), 1u);
   const std::string moved = path_ + ".1";
   ASSERT_EQ(rename(path_.c_str(), moved.c_str()), 0);
   ASSERT_TRUE(log->Reopen().ok());
   Note(log.get(), "new");
-  ASSERT_TRUE(Until([&] { return log->written() == 2; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->written(), 2u);
   EXPECT_EQ(Content(), LineOf("new"));
   std::ifstream old(moved);
   std::string line;
@@ -250,15 +254,18 @@ TEST_F(AccessLogTest, ANewFileBeginsWithAWholeLine) {
   tight.rlim_cur = 10;
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
   Note(log.get(), "torn");
-  EXPECT_TRUE(Until([&] { return Content().size() == 10; }));
+  EXPECT_TRUE(Settled(log));
+  EXPECT_EQ(Content().size(), 10u);
   Note(log.get(), "lost");
-  EXPECT_TRUE(Until([&] { return log->dropped() == 1; }));
+  EXPECT_TRUE(Settled(log));
+  EXPECT_EQ(log->dropped(), 1u);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   const std::string moved = path_ + ".1";
   ASSERT_EQ(rename(path_.c_str(), moved.c_str()), 0);
   ASSERT_TRUE(log->Reopen().ok());
   Note(log.get(), "new");
-  ASSERT_TRUE(Until([&] { return log->written() == 1; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->written(), 1u);
   EXPECT_EQ(Content(), LineOf("new"));
   EXPECT_EQ(log->dropped(), 2u);
   unlink(moved.c_str());
@@ -272,13 +279,16 @@ TEST_F(AccessLogTest, ATornLineIsFinishedWhereTheSameFileIsOpenedAnew) {
   tight.rlim_cur = 10;
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
   Note(log.get(), "torn");
-  EXPECT_TRUE(Until([&] { return Content().size() == 10; }));
+  EXPECT_TRUE(Settled(log));
+  EXPECT_EQ(Content().size(), 10u);
   Note(log.get(), "lost");
-  EXPECT_TRUE(Until([&] { return log->dropped() == 1; }));
+  EXPECT_TRUE(Settled(log));
+  EXPECT_EQ(log->dropped(), 1u);
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   ASSERT_TRUE(log->Reopen().ok());
   Note(log.get(), "new");
-  ASSERT_TRUE(Until([&] { return log->written() == 2; }));
+  ASSERT_TRUE(Settled(log));
+  EXPECT_EQ(log->written(), 2u);
   EXPECT_EQ(Content(), LineOf("torn") + LineOf("new"));
 }
 

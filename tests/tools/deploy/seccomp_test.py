@@ -16,7 +16,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 PROFILE = os.path.abspath("tools/deploy/seccomp.json")
@@ -174,14 +173,16 @@ class Seccomp(unittest.TestCase):
 
     def await_text(self, name, text):
         """In a file that another process writes."""
-        until = time.monotonic() + 60
-        said = ""
-        while text not in said:
-            self.assertLess(time.monotonic(), until, said)
-            time.sleep(0.005)
-            if os.path.exists(self.folder + name):
-                with open(self.folder + name, encoding="utf-8") as file:
-                    said = file.read()
+        # tail is told by inotify; --retry: the file may be made later.
+        with subprocess.Popen(["timeout", "60", "tail", "--lines=+1", "--follow=name", "--retry", self.folder + name],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as tail:
+            said = []
+            for line in tail.stdout:
+                said.append(line)
+                if text in line:
+                    break
+            tail.terminate()
+        self.assertIn(text, "".join(said))
 
     def test_each_transport_serves_reloads_opens_anew_and_drains(self):
         code = program(self.profile)

@@ -8,7 +8,7 @@
 #include "server/echo.h"
 #include "server/metrics/metrics.h"
 #include "tests/net/sim_server.h"
-#include "tests/server/metrics/fake_control.h"
+#include "tests/server/fake_control.h"
 
 namespace mooring::server::metrics {
 namespace {
@@ -23,9 +23,9 @@ struct Bed {
     server = std::make_unique<net::SimServer>(1, options);
     const std::string at = server->Listen(net::Callbacks<Echo>());
     for (size_t i = 0; i < server->size(); ++i) {
-      control.shards_.push_back({&server->shard(i), &server->engine(i), server->engine(i).transport(), -1, {}});
+      control.shards_now.push_back({&server->shard(i), &server->engine(i), server->engine(i).transport(), -1, {}});
     }
-    control.listeners_ = {{"echo", "echo", *net::Endpoint::Parse("127.0.0.1:1"), 0, true}};
+    control.listeners_now = {{"echo", "echo", *net::Endpoint::Parse("127.0.0.1:1"), 0, true}};
     for (int i = 0; i < 16; ++i) {
       peer = server->ConnectNow(at);
       peer->Send("hello");

@@ -23,7 +23,7 @@
 #include "server/admin/admin.h"
 #include "server/echo.h"
 #include "tests/net/sim_server.h"
-#include "tests/server/admin/fake_control.h"
+#include "tests/server/fake_control.h"
 #include "tests/server/http/answers.h"
 
 namespace mooring::server::admin {

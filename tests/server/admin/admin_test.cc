@@ -131,17 +131,17 @@ TEST(Admin, EveryPostIsALineInTheLog) {
   bed.Ask("POST /drain", "Host: evil.example\r\n");
   bed.Ask("GET /metrics", "Host: evil.example\r\n");
   bed.Ask("GET /connections");
-  const std::vector<std::string>& lines = bed.control.log_lines.lines;
+  const std::vector<std::string>& lines = bed.control.log_now.lines;
   ASSERT_EQ(lines.size(), 4u);
-  EXPECT_EQ(lines[0].rfind("info admin request method=POST target=/drain?listener=x status=404 peer=127.0.0.1:", 0), 0u)
+  EXPECT_EQ(lines[0].rfind("info admin request|method=POST|target=/drain?listener=x|status=404|peer=127.0.0.1:", 0), 0u)
       << lines[0];
-  EXPECT_EQ(lines[1].rfind("info admin request method=POST target=/drain status=202 peer=127.0.0.1:", 0), 0u)
+  EXPECT_EQ(lines[1].rfind("info admin request|method=POST|target=/drain|status=202|peer=127.0.0.1:", 0), 0u)
       << lines[1];
   EXPECT_EQ(
-      lines[2].rfind("info admin request method=POST target=/connections/0-0-1/close status=404 peer=127.0.0.1:", 0),
+      lines[2].rfind("info admin request|method=POST|target=/connections/0-0-1/close|status=404|peer=127.0.0.1:", 0),
       0u)
       << lines[2];
-  EXPECT_EQ(lines[3].rfind("warning admin request method=POST target=/drain status=421 peer=127.0.0.1:", 0), 0u)
+  EXPECT_EQ(lines[3].rfind("warn admin request|method=POST|target=/drain|status=421|peer=127.0.0.1:", 0), 0u)
       << lines[3];
 }
 

@@ -14,7 +14,7 @@
 #include "server/echo.h"
 #include "tests/core/test_port.h"
 #include "tests/core/test_root.h"
-#include "tests/server/admin/fake_control.h"
+#include "tests/server/fake_control.h"
 #include "tests/server/http/request_builder.h"
 #include "tests/server/watch/watch_bed.h"
 

@@ -24,7 +24,7 @@
 #include "tests/scenario/client.h"
 #include "tests/scenario/loopback_server.h"
 #include "tests/server/http/temp_folder.h"
-#include "tests/server/metrics/fake_control.h"
+#include "tests/server/fake_control.h"
 
 namespace mooring::server::metrics {
 namespace {
@@ -39,6 +39,7 @@ class Lines final : public http::AccessLog {
  public:
   void Note(const http::AccessRecord&) override {}
   absl::Status Reopen() override { return absl::OkStatus(); }
+  bool Settle(int64_t /*ms*/) override { return true; }
   uint64_t written() const override { return 1; }
   uint64_t dropped() const override { return 0; }
 };
@@ -79,11 +80,11 @@ std::string Everything() {
       return ShardView{engine.shard(), &engine, engine.transport(), i, {}};
     });
     view.handlers = {{"web", handlers[i]}, {"tally", &tally}};
-    control.shards_.push_back(view);
+    control.shards_now.push_back(view);
   }
-  control.listeners_ = {{"web", "http", *net::Endpoint::Parse("127.0.0.1:" + std::to_string(server.port())), 0, true}};
-  control.memory_ceiling_bytes_ = 1 << 30;
-  control.plan_.connections_possible = 1000;
+  control.listeners_now = {{"web", "http", *net::Endpoint::Parse("127.0.0.1:" + std::to_string(server.port())), 0, true}};
+  control.memory_ceiling_bytes_now = 1 << 30;
+  control.plan_now.connections_possible = 1000;
   Metrics metrics(&control);
   scenario::Client client(server.port());
   client.Send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -18,7 +18,7 @@
 
 #include "server/metrics/metrics.h"
 #include "tests/net/sim_server.h"
-#include "tests/server/metrics/fake_control.h"
+#include "tests/server/fake_control.h"
 
 namespace mooring::server::metrics {
 
@@ -73,9 +73,9 @@ class Figures {
 struct SimFigures {
   explicit SimFigures(uint64_t seed, const net::SimServer::Options& options = {}) : server(seed, options) {
     for (size_t i = 0; i < server.size(); ++i) {
-      control.shards_.push_back({&server.shard(i), &server.engine(i), server.engine(i).transport(), static_cast<int>(i), {}});
+      control.shards_now.push_back({&server.shard(i), &server.engine(i), server.engine(i).transport(), static_cast<int>(i), {}});
     }
-    control.started_wall_s_ = 1;
+    control.started_wall_s_now = 1;
   }
   // A listener of that name, whose handlers are shown.
   std::string Listen(const std::string& name, const net::ServiceFactory& service, const net::ServiceOptions& options = {}) {
@@ -83,11 +83,11 @@ struct SimFigures {
     const std::string at = server.Listen(
         [&] {
           std::unique_ptr<net::Handler> handler = service();
-          control.shards_[shard++].handlers.push_back({name, handler.get()});
+          control.shards_now[shard++].handlers.push_back({name, handler.get()});
           return handler;
         },
         options);
-    control.listeners_.push_back({name, "sim", {}, static_cast<net::ListenerId>(control.listeners_.size()), true});
+    control.listeners_now.push_back({name, "sim", {}, static_cast<net::ListenerId>(control.listeners_now.size()), true});
     return at;
   }
   Figures Now() { return Figures(metrics.Collect()); }

@@ -208,6 +208,7 @@ class CountingLog final : public http::AccessLog {
  public:
   void Note(const http::AccessRecord&) override { ++noted; }
   absl::Status Reopen() override { return absl::OkStatus(); }
+  bool Settle(int64_t /*ms*/) override { return true; }
   uint64_t written() const override { return noted; }
   uint64_t dropped() const override { return 2; }
   uint64_t noted = 0;
@@ -255,8 +256,8 @@ TEST_P(MetricsOfTheSimulation, RefusalsAndTheLogAreShown) {
   std::vector<sim::SimPeer*> peers;
   for (int i = 0; i < 3; ++i) peers.push_back(sim.server.Connect(at));
   sim.server.world.RunFor(1000);
-  sim.control.log_.said = 4;
-  sim.control.log_.lost = 1;
+  sim.control.log_now.lines.resize(4);
+  sim.control.log_now.dropped_now = 1;
   const Figures figures = sim.Now();
   EXPECT_EQ(figures("mooring_accepts_refused_total", {"slab_full"}), 1);
   EXPECT_EQ(figures("mooring_accepts_refused_total", {"memory"}), 0);
@@ -271,16 +272,16 @@ TEST_P(MetricsOfTheSimulation, RefusalsAndTheLogAreShown) {
 
 TEST(Metrics, StateLimitsAndListenersAreThoseOfTheControl) {
   SimFigures sim(1);
-  sim.control.plan_.connections_possible = 1000;
+  sim.control.plan_now.connections_possible = 1000;
   const Figures one = sim.Now();
   EXPECT_EQ(one("mooring_connections_limit"), 1000);
   EXPECT_FALSE(one.Has("mooring_memory_ceiling_bytes"));
   EXPECT_EQ(one("mooring_state", {"serving"}), 1);
-  sim.control.plan_.credit = 500;
-  sim.control.memory_ceiling_bytes_ = 1 << 30;
-  sim.control.memory_step_ = 2;
-  sim.control.state_ = ServerState::kDraining;
-  sim.control.listeners_ = {{"a", "echo", {}, 0, true}, {"b", "line", {}, 1, false}};
+  sim.control.plan_now.credit = 500;
+  sim.control.memory_ceiling_bytes_now = 1 << 30;
+  sim.control.memory_step_now = 2;
+  sim.control.state_now = ServerState::kDraining;
+  sim.control.listeners_now = {{"a", "echo", {}, 0, true}, {"b", "line", {}, 1, false}};
   const Figures two = sim.Now();
   EXPECT_EQ(two("mooring_connections_limit"), 500);
   EXPECT_EQ(two("mooring_memory_ceiling_bytes"), 1 << 30);
@@ -289,7 +290,7 @@ TEST(Metrics, StateLimitsAndListenersAreThoseOfTheControl) {
   EXPECT_EQ(two("mooring_state", {"draining"}), 1);
   EXPECT_EQ(two("mooring_listener_open", {"a", "echo"}), 1);
   EXPECT_EQ(two("mooring_listener_open", {"b", "line"}), 0);
-  EXPECT_EQ(two("mooring_build_info", {"test", "1.2.3", "io_uring"}), 1);
+  EXPECT_EQ(two("mooring_build_info", {"fake", "1.2.3", "io_uring"}), 1);
 }
 
 TEST(Metrics, SkewIsTheLargestOverTheMean) {
@@ -347,7 +348,7 @@ TEST(Metrics, StatsAreTheSameFiguresAsJson) {
   const std::string at = sim.Listen("e\xff" "cho", net::Callbacks<Echo>());
   auto* peer = sim.server.ConnectNow(at);
   const nlohmann::json stats = nlohmann::json::parse(sim.metrics.StatsJson());
-  EXPECT_EQ(stats["program"], "test");
+  EXPECT_EQ(stats["program"], "fake");
   EXPECT_EQ(stats["version"], "1.2.3");
   EXPECT_EQ(stats["state"], "serving");
   EXPECT_EQ(stats["listeners"][0]["name"], "e\xef\xbf\xbd" "cho") << "what is no UTF-8 is replaced";

@@ -10,77 +10,16 @@
 #include <cerrno>
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "server/control.h"
+#include "tests/server/fake_control.h"
 
 namespace mooring::server::watch {
-
-// Remembers lines: "warn message|name=value|name=value".
-class FakeLog final : public Log {
- public:
-  void Say(Level level, std::string_view message, std::initializer_list<Field> fields) override {
-    constexpr const char* kLevels[] = {"debug ", "info ", "warn ", "error "};
-    std::string line = kLevels[static_cast<int>(level)];
-    line.append(message);
-    for (const Field& field : fields) {
-      line.append("|").append(field.name).append("=");
-      std::visit([&](const auto& value) { Append(&line, value); }, field.value);
-    }
-    lines.push_back(line);
-  }
-  absl::Status Reopen() override { return absl::OkStatus(); }
-  absl::Status Change(const LogSettings& /*settings*/) override { return absl::OkStatus(); }
-  bool Settle(int64_t /*ms*/) override { return true; }
-  uint64_t written() const override { return lines.size(); }
-  uint64_t dropped() const override { return dropped_now; }
-
-  std::vector<std::string> lines;
-  uint64_t dropped_now = 0;
-
- private:
-  static void Append(std::string* line, std::string_view value) { line->append(value); }
-  static void Append(std::string* line, bool value) { line->append(value ? "true" : "false"); }
-  template <class N>
-  static void Append(std::string* line, N value) {
-    absl::StrAppend(line, value);
-  }
-};
-
-class FakeControl final : public Control {
- public:
-  const Program& program() const override { return program_; }
-  const Settings& settings() const override { return settings_now; }
-  const core::Plan& plan() const override { return plan_; }
-  core::Shard* control_shard() override { return control_shard_now; }
-  Log& log() override { return log_now; }
-  int64_t started_wall_s() const override { return 1; }
-  ServerState state() const override { return state_now; }
-  std::vector<ServedListener> listeners() const override { return listeners_now; }
-  const std::vector<ShardView>& shards() const override { return shards_now; }
-  absl::Status Drain() override { return absl::OkStatus(); }
-  absl::Status DrainListener(const std::string& /*name*/) override { return absl::OkStatus(); }
-  absl::Status DrainConnections(const std::string& /*listener*/, uint32_t /*percent*/) override { return absl::OkStatus(); }
-
-  Settings settings_now;
-  core::Shard* control_shard_now = nullptr;
-  FakeLog log_now;
-  ServerState state_now = ServerState::kServing;
-  std::vector<ServedListener> listeners_now;
-  std::vector<ShardView> shards_now;
-
- private:
-  const Program program_ = {.name = "fake", .version = "0"};
-  const core::Plan plan_ = {};
-};
 
 // Moves nothing; releases what was closed; counts what a test says.
 class StillTransport final : public net::Transport {

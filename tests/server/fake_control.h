@@ -1,31 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-// FakeControl: a running server that is whatever a test says, and remembers what it was asked.
+// FakeControl: a running server that is whatever a test says, and remembers what it was asked and what was logged.
 //
 // Threads:  one.
-#ifndef MOORING_TESTS_SERVER_ADMIN_FAKE_CONTROL_H_
-#define MOORING_TESTS_SERVER_ADMIN_FAKE_CONTROL_H_
+// Owns:     what it remembers; not the shards.
+#ifndef MOORING_TESTS_SERVER_FAKE_CONTROL_H_
+#define MOORING_TESTS_SERVER_FAKE_CONTROL_H_
 
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "server/control.h"
 
-namespace mooring::server::admin {
+namespace mooring::server {
 
-// Remembers lines: "info admin request method=POST status=202".
+// Remembers lines: "warn message|name=value|name=value".
 class FakeLog final : public Log {
  public:
   void Say(Level level, std::string_view message, std::initializer_list<Field> fields) override {
-    std::string line = absl::StrCat(level == Level::kWarning ? "warning "
-                                    : level == Level::kInfo  ? "info "
-                                                             : "other ",
-                                    std::string(message));
+    constexpr const char* kLevels[] = {"debug ", "info ", "warn ", "error "};
+    std::string line = kLevels[static_cast<int>(level)];
+    line.append(message);
     for (const Field& field : fields) {
-      absl::StrAppend(&line, " ", std::string(field.name), "=");
+      line.append("|").append(field.name).append("=");
       std::visit([&](const auto& value) { Append(&line, value); }, field.value);
     }
     lines.push_back(line);
@@ -34,9 +37,10 @@ class FakeLog final : public Log {
   absl::Status Change(const LogSettings& /*settings*/) override { return absl::OkStatus(); }
   bool Settle(int64_t /*ms*/) override { return true; }
   uint64_t written() const override { return lines.size(); }
-  uint64_t dropped() const override { return 0; }
+  uint64_t dropped() const override { return dropped_now; }
 
   std::vector<std::string> lines;
+  uint64_t dropped_now = 0;
 
  private:
   static void Append(std::string* line, std::string_view value) { line->append(value); }
@@ -51,11 +55,13 @@ class FakeControl : public Control {
  public:
   const Program& program() const override { return program_; }
   const Settings& settings() const override { return settings_now; }
-  const core::Plan& plan() const override { return plan_; }
+  const core::Plan& plan() const override { return plan_now; }
   core::Shard* control_shard() override { return control_shard_now; }
-  Log& log() override { return log_lines; }
-  int64_t started_wall_s() const override { return 1; }
+  Log& log() override { return log_now; }
+  int64_t started_wall_s() const override { return started_wall_s_now; }
   ServerState state() const override { return state_now; }
+  uint64_t memory_ceiling_bytes() const override { return memory_ceiling_bytes_now; }
+  int memory_step() const override { return memory_step_now; }
   std::vector<ServedListener> listeners() const override { return listeners_now; }
   const std::vector<ShardView>& shards() const override { return shards_now; }
 
@@ -66,9 +72,13 @@ class FakeControl : public Control {
   }
 
   Settings settings_now;
+  core::Plan plan_now = {};
   core::Shard* control_shard_now = nullptr;
-  FakeLog log_lines;
+  FakeLog log_now;
+  int64_t started_wall_s_now = 1;
   ServerState state_now = ServerState::kServing;
+  uint64_t memory_ceiling_bytes_now = UINT64_MAX;
+  int memory_step_now = 0;
   std::vector<ServedListener> listeners_now;
   std::vector<ShardView> shards_now;
   absl::Status answer = absl::OkStatus();  // to what it is asked
@@ -80,10 +90,9 @@ class FakeControl : public Control {
     return answer;
   }
 
-  const Program program_ = {.name = "fake", .version = "0"};
-  const core::Plan plan_ = {};
+  const Program program_ = {.name = "fake", .version = "1.2.3"};
 };
 
-}  // namespace mooring::server::admin
+}  // namespace mooring::server
 
-#endif  // MOORING_TESTS_SERVER_ADMIN_FAKE_CONTROL_H_
+#endif  // MOORING_TESTS_SERVER_FAKE_CONTROL_H_

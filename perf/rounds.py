@@ -20,43 +20,13 @@ import time
 from collections import namedtuple
 
 import web
+from harness import catalogue
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# Name: (b = built by Bazel, g = by perf/peers/build, d = a Debian package's; path, arguments). {behind} is the port of the
-# echo server behind a proxy, {root} the folder of files, {home} a folder of the server's own with its configuration.
-SERVERS = {
-    "mooring-echo": ("b", "server/mooringd", "--listen=echo=127.0.0.1:{port} --cpus={cpu} --shards=1"),
-    "mooring-line": ("b", "server/mooringd", "--listen=line=127.0.0.1:{port} --cpus={cpu} --shards=1"),
-    "mooring-base": ("b", "server/mooringd",
-                     "--transport=io_uring-base --listen=echo=127.0.0.1:{port} --cpus={cpu} --shards=1"),
-    "mooring-epoll": ("b", "server/mooringd",
-                      "--transport=epoll --listen=echo=127.0.0.1:{port} --cpus={cpu} --shards=1"),
-    "bare-ring": ("b", "perf/peers/bare_ring_echo", "--port={port} --cpu={cpu}"),
-    "epoll": ("b", "perf/peers/epoll_echo", "--port={port} --cpu={cpu}"),
-    "go-echo": ("g", "go_echo", "-addr 127.0.0.1:{port}"),
-    "go-echo-lazy": ("g", "go_echo", "-addr 127.0.0.1:{port} -lazy"),
-    "go-line": ("g", "go_line", "-addr 127.0.0.1:{port}"),
-    "go-line-lazy": ("g", "go_line", "-addr 127.0.0.1:{port} -lazy"),
-    "mooring-chat": ("b", "docs/examples/chat", "--listen=chat=127.0.0.1:{port} --cpus={cpu} --shards=1"),
-    "go-chat": ("g", "go_chat", "-addr 127.0.0.1:{port}"),
-    "mooring-kv": ("b", "docs/examples/kv", "--listen=kv=127.0.0.1:{port} --cpus={cpu} --shards=1"),
-    "redis": ("d", "redis-server", "--port {port} --save '' --appendonly no"),
-    "mooring-proxy": ("b", "docs/examples/proxy",
-                      "--listen=proxy=127.0.0.1:{port} --to=127.0.0.1:{behind} --cpus={cpu} --shards=1"),
-    "haproxy": ("d", "haproxy", "-f {peers}/haproxy.cfg"),
-    "mooring-http": ("b", "server/mooringd",
-                     "--listen=http=127.0.0.1:{port} --http-root={root} --cpus={cpu} --shards=1"),
-    "mooring-hello": ("b", "perf/peers/hello_http", "--listen=http=127.0.0.1:{port} --cpus={cpu} --shards=1"),
-    "nginx": ("d", "nginx", "-p {home} -c {home}/nginx.conf -e stderr"),
-}
-CONFIGURATIONS = {"nginx": "nginx.conf"}
+SERVERS = catalogue.Load()
 
-# Started first, on the load's CPU, where a server of the row is one of these.
-BEHIND = {"mooring-proxy": "bare-ring", "haproxy": "bare-ring"}
-
-DEBIAN = {"redis-server": "redis-server", "haproxy": "haproxy", "redis-benchmark": "redis-tools", "nginx": "nginx-light",
-          "wrk": "wrk"}
+DEBIAN = {"redis-benchmark": "redis-tools", "wrk": "wrk"}
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 Round = namedtuple("Round", "rate cpu_us load_us p99_us errors")
@@ -83,10 +53,10 @@ class Server:
         self.said = tempfile.TemporaryFile("w+")  # shown only when it does not start
         cpu = options.server_cpu if cpu is None else cpu
         behind = behind.port if behind else 0
-        places = {"port": self.port, "cpu": cpu, "behind": behind, "root": root, "home": self.home.name,
+        places = {"port": self.port, "cpu": cpu, "cpus": cpu, "cores": 1, "shards": 1, "behind": behind, "root": root, "home": self.home.name,
                   "peers": os.path.join(REPOSITORY, "perf/peers")}
-        if name in CONFIGURATIONS:
-            web.Configure(CONFIGURATIONS[name], self.home.name, places)
+        if name in SERVERS and SERVERS[name].configuration:
+            web.Configure(SERVERS[name].configuration, self.home.name, places)
         self.process = Spawn(ServerCommand(name, places, options), cpu,
                              # Of two servers that are up at once only one could have the admin interface's port.
                              env=dict(os.environ, GOMAXPROCS="1", PORT=str(self.port), BEHIND=str(behind),
@@ -139,16 +109,10 @@ def Debian(program):
 
 
 def ServerCommand(name, places, options):
-    if name not in SERVERS:
-        return shlex.split(name.format(**places))
-    home, path, arguments = SERVERS[name]
-    if home == "d":
-        return [Debian(path)] + shlex.split(arguments.format(**places))
-    binary = os.path.join(options.bazel_bin if home == "b" else options.go_bin, path)
-    if not os.path.exists(binary):
-        bazel = "bazel build --config=opt //" + ":".join(os.path.split(path))
-        raise Failure(f"there is no {binary}; run: {bazel if home == 'b' else 'perf/peers/build'}")
-    return [binary] + arguments.format(**places).split()
+    try:
+        return catalogue.Find(SERVERS, name).Command(places, options)
+    except (catalogue.Wrong, catalogue.Absent) as error:
+        raise Failure(error) from None
 
 
 class MooringLoad:

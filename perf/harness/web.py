@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the HTTP rows of perf/paired need beside a server and a load: files to serve, nginx's configuration, wrk's words,
+"""What the HTTP rows of perf/run need beside a server and a load: files to serve, nginx's configuration, wrk's words,
 and a look at the answer before it is measured."""
 import http.client
 import json
@@ -7,7 +7,9 @@ import os
 import shlex
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from harness import children
+
+PERF = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HELLO = b"Hello, world!"
 FILES = {"1k.bin": 1 << 10, "1m.bin": 1 << 20, "16m.bin": 16 << 20}
 ON_DISK = "/var/tmp"  # /tmp may be a tmpfs, whose files cannot be read without a wait
@@ -35,7 +37,7 @@ class Folder:
 
 def Configure(name, home, places):
     """Writes a peer's configuration into its home; the peer's command names it."""
-    with open(os.path.join(HERE, "peers", name)) as f:
+    with open(os.path.join(PERF, "peers", name)) as f:
         text = f.read()
     for place, value in places.items():
         text = text.replace(f"@{place}@", str(value))
@@ -50,7 +52,7 @@ def Check(name, port, path, folder):
         connection.request("GET", path)
         answer = connection.getresponse()
         if answer.status != 200 or answer.read() != folder.Body(path) or answer.will_close:
-            raise SystemExit(f"{name} answers {path} with something else")
+            raise children.Failure(f"{name} answers {path} with something else")
     connection.close()
 
 
@@ -58,17 +60,18 @@ class Wrk:
     """`wrk -c N [-P DEPTH] PATH`: one thread, whole seconds; -P is ours."""
     counts_all = True  # from the first connection's on, so all CPU time belongs to what it counts
 
-    def __init__(self, load, port, options):
-        *arguments, self.path = shlex.split(load)[1:]
+    def __init__(self, server, plan, seconds, options):
+        *arguments, self.path = shlex.split(plan.tool)[1:]
         depth = "1"
         if "-P" in arguments:
             at = arguments.index("-P")
             depth = arguments[at + 1]
             del arguments[at:at + 2]
-        self.command = ["wrk", "-t1", *arguments, f"-d{max(1, round(options.seconds))}s", "--timeout=10s",
-                        "-s", os.path.join(HERE, "peers", "wrk.lua"), f"http://127.0.0.1:{port}{self.path}", "--", depth]
+        self.command = ["wrk", "-t1", *arguments, f"-d{max(1, round(seconds))}s", "--timeout=10s",
+                        "-s", os.path.join(PERF, "peers", "wrk.lua"), f"http://127.0.0.1:{server.port}{self.path}", "--", depth]
 
     def Result(self, said):
         result = json.loads(said.splitlines()[-1])
         seconds = result["us"] / 1e6
-        return result["requests"] / seconds, result["p99_us"], result["status"] + result["socket"], seconds
+        latency = {name: result[name] for name in ("p50_us", "p99_us") if name in result}
+        return result["requests"] / seconds, latency, result["status"] + result["socket"], seconds

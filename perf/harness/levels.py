@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server alone, at one number of connections after another: what the guide's table is made of.
+
+  1. The server starts; its resident memory and the kernel's objects are looked at.
+  2. The load opens all connections, with a verified exchange on each, and tells how long it took.
+  3. `messages` exchanges on every connection, as fast as it goes, a few times over.
+  4. Rest. Then memory again: what has grown belongs to the connections. How much CPU time nothing took.
+  5. One message on every connection at one instant: when the first, the median and the last had its answer.
+  6. One more exchange on each: they are all still there."""
+import time
+
+from harness import children, figures, loads, memory, paired, servers
+
+REST_SECONDS = 5
+SETTLE_SECONDS = 1  # between listening and the first look at memory
+
+
+class Calibration:
+    """The load's own part of the kernel's memory, measured once for each way to start it."""
+    def __init__(self, options):
+        self.options, self.known = options, {}
+
+    def LoadPart(self, scenario):
+        if scenario.protocol not in self.known:
+            self.known[scenario.protocol] = memory.LoadPart(self.Start, self.Connections(), self.options.rest)
+        return self.known[scenario.protocol]
+
+    def Connections(self):
+        return 100 if self.options.tiny else memory.CALIBRATION_CONNECTIONS
+
+    def Start(self, port, connections):
+        load = loads.Controlled(PlainTarget(port, self.options), Plan(self.options, connections), self.options)
+        try:
+            load.WaitUntilReady()
+        except BaseException:
+            load.Stop()
+            raise
+        return load
+
+
+class PlainTarget:
+    """What loads.Controlled wants to know of a server, for one that is ourselves."""
+    name = "the plain sockets of the calibration"
+
+    def __init__(self, port, options):
+        self.port, self.place = port, servers.Place(cpus=(options.server_cpu,))
+
+    def Pids(self):
+        return []
+
+    def Check(self):
+        pass
+
+
+def Plan(options, connections):
+    return paired.Plan(connections=connections, bytes="64", depth=1, protocol="echo", slow=0, tool="",
+                       load_cpus=(options.load_cpu,), load_shards=1)
+
+
+def Measure(scenario, entry, connections, shards, options, known, load_part):
+    """One row. Raises catalogue.Absent, and loads.Gone or children.Failure when the level is beyond what there is."""
+    place = servers.Place(cpus=(options.server_cpu,), shards=shards, connections=connections)
+    server = servers.Server(entry, place, options, known)
+    load = None
+    try:
+        server.WaitUntilListening()
+        time.sleep(min(SETTLE_SECONDS, options.rest))
+        resident, slabs, purposes = memory.Resident(server.Pids()), memory.Slabs(), server.Purposes()
+        load = loads.Controlled(server, paired.PlanOf(scenario, connections, (options.load_cpu,)), options)
+        ready = load.WaitUntilReady()
+        repeats = [load.Messages(scenario.messages) for _ in range(options.repeats or scenario.repeats)]
+        idle = children.CpuClock(server.Pids())
+        time.sleep(options.rest)
+        idle_cpu = idle.Seconds() / options.rest
+        each = lambda before, after: (after - before) / connections
+        user_bytes = each(resident, memory.Resident(server.Pids()))
+        slabs_at_rest = memory.Slabs()
+        user_parts = memory.UserParts(purposes, server.Purposes(), connections)
+        woken = load.Wake()
+        last = load.Messages(1)
+        parts = None
+        if slabs and slabs_at_rest and load_part is not None:
+            parts = memory.KernelParts(slabs, slabs_at_rest, connections, load_part)
+        errors = (sum(ready["errors"].values()) + sum(r.errors for r in [*repeats, last])
+                  + sum(woken["errors"].values()))
+        processes = len(server.processes)
+        return {"kind": "level", "scenario": scenario.name, "server": entry.name, "processes": processes,
+                "shards": shards, "connections": connections, "setup_seconds": ready["seconds"],
+                "rate": figures.Median(r.rate for r in repeats), "cpu_us": figures.Median(r.cpu_us for r in repeats),
+                "latency": figures.MedianLatency(repeats), "user_bytes": user_bytes, "user_parts": user_parts,
+                "kernel_bytes": sum(parts.values()) if parts else None, "kernel_parts": parts,
+                "wake": {name: woken[name] for name in ("first_us", "median_us", "p99_us", "last_us", "sent_us")
+                         if name in woken},
+                "idle_cpu": idle_cpu, "repeats": [r.Rounded() for r in repeats],
+                "gates": {"connections": load.AllThere() and load.connections == connections, "errors": errors,
+                          "verified": bool(ready.get("ready")), "client_bound": figures.ClientBound(repeats)},
+                "note": Note(processes, entry, shards, parts)}
+    finally:
+        if load:
+            load.Stop()
+        server.Stop()
+
+
+def Note(processes, entry, shards, parts):
+    notes = [f"{processes} processes"] if processes > 1 else []
+    if parts is None:
+        notes.append("no kernel memory: /proc/slabinfo is not to be read")
+    return "; ".join(notes) or None
+
+
+def Failed(scenario, entry, connections, shards, words):
+    """The row of a level that was not reached: what stopped it."""
+    return {"kind": "level", "scenario": scenario.name, "server": entry.name, "processes": None, "shards": shards,
+            "connections": connections, "rate": None, "gates": {"connections": False, "errors": None, "verified": False,
+                                                                "client_bound": False}, "note": words}
+
+
+def Holds(row, scenario):
+    gates = row["gates"]
+    return (gates["connections"] and gates["errors"] == 0 and gates["verified"]) or (scenario.reach and row["rate"] is None)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What connections cost in memory: resident bytes of the server's processes, and the kernel's objects.
+
+The kernel's part is counted in objects of its caches (/proc/slabinfo), each with its share of its pages. Two other ways were
+tried and are wrong: a memory group of the server's own is not charged for accepted sockets (they are made in an
+interrupt; Linux charges them later only under cgroup v2) and never for most of an armed receive, so it sees 1.5 of 4.7 KB;
+and the growth of Slab in /proc/meminfo has everybody's files in it.
+
+The caches do not say whose an object is. Both ends of a connection have a socket, so half of those is the load's. What else
+the load has is measured: against a server that holds plain sockets and nothing else (LoadPart)."""
+import os
+import re
+import select
+import socket
+import threading
+import time
+from collections import namedtuple
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+SOCKET_CACHES = {"TCP", "sock_inode_cache", "filp", "dentry", "lsm_inode_cache", "lsm_file_cache"}
+# Files, memory maps and processes of whoever else is there: no connection has any.
+OTHERS = re.compile(r"(?<!sock)_inode_cache$|^inode_cache$|^(buffer_head|extent_status|radix_tree_node|vm_area|anon_vma|"
+                    r"vma_|maple_node|task_|pid|cred_|signal_|sighand_|files_|fs_|mm_|kernfs|ext4_|jbd2_|bio|blk|"
+                    r"tw_sock|request_sock|skbuff|names_|ftrace|trace_)")
+LEAST_OF_A_CONNECTION = 0.5  # objects: what grows less is somebody else's
+CALIBRATION_CONNECTIONS = 2_000
+
+Objects = namedtuple("Objects", "count bytes")  # of one cache; bytes each, with its share of the page
+
+
+def Resident(pids):
+    """Anonymous and file pages of these processes: VmRSS without shared memory."""
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/status") as f:
+            total += sum(1024 * int(line.split()[1]) for line in f if line.startswith(("RssAnon:", "RssFile:")))
+    return total
+
+
+def ParseSlabs(text):
+    caches = {}
+    for line in text.splitlines():
+        fields = line.split()
+        if line.startswith(("slabinfo", "#")) or len(fields) < 6:
+            continue
+        per_slab, pages = int(fields[4]), int(fields[5])
+        caches[fields[0]] = Objects(int(fields[1]), pages * PAGE / per_slab if per_slab else int(fields[3]))
+    return caches
+
+
+def Slabs():
+    """None where we may not look: it is root's."""
+    try:
+        with open("/proc/slabinfo") as f:
+            return ParseSlabs(f.read())
+    except OSError:
+        return None
+
+
+def Growth(before, after, connections):
+    """Bytes of one connection, both ends, by cache."""
+    grown = {}
+    for name, now in after.items():
+        each = (now.count - (before[name].count if name in before else 0)) / connections
+        if not OTHERS.search(name) and each >= LEAST_OF_A_CONNECTION:
+            grown[name] = each * now.bytes
+    return grown
+
+
+def KernelParts(before, after, connections, load_part):
+    """The server's: {"socket": bytes, "receive": bytes} of a connection. `receive` is all that waits for bytes: armed
+    requests of a ring, or what epoll has."""
+    grown = Growth(before, after, connections)
+    sockets = sum(size for name, size in grown.items() if name in SOCKET_CACHES) / 2
+    rest = sum(size for name, size in grown.items() if name not in SOCKET_CACHES)
+    return {"socket": sockets, "receive": max(0.0, rest - load_part)}
+
+
+class PlainServer:
+    """Echoes what comes, and then holds sockets that nothing waits for: no epoll, no thread that reads."""
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port = self.listener.getsockname()[1]
+        self.open = []
+        self.resting = threading.Event()
+        self.thread = threading.Thread(target=self.Serve, daemon=True)
+        self.thread.start()
+
+    def Serve(self):
+        waiting, by_fd = select.epoll(), {}
+        waiting.register(self.listener, select.EPOLLIN)
+        while not self.resting.is_set():
+            for fd, _ in waiting.poll(0.1):
+                if fd == self.listener.fileno():
+                    connection = self.listener.accept()[0]
+                    self.open.append(connection)
+                    by_fd[connection.fileno()] = connection
+                    waiting.register(connection, select.EPOLLIN)
+                elif said := by_fd[fd].recv(65536):
+                    by_fd[fd].sendall(said)
+                else:
+                    waiting.unregister(fd)
+        waiting.close()
+
+    def Rest(self):
+        self.resting.set()
+        self.thread.join()
+
+    def Stop(self):
+        self.Rest()
+        for connection in [self.listener, *self.open]:
+            connection.close()
+
+
+def LoadPart(start_load, connections, rest_seconds):
+    """Bytes of a connection that are the load's beyond its socket. `start_load(port, connections)` gives a load that is
+    ready. None where slabinfo is not to be read."""
+    before = Slabs()
+    if before is None:
+        return None
+    server = PlainServer()
+    try:
+        load = start_load(server.port, connections)
+        try:
+            server.Rest()
+            time.sleep(rest_seconds)
+            grown = Growth(before, Slabs(), connections)
+        finally:
+            load.Stop()
+    finally:
+        server.Stop()
+    return sum(size for name, size in grown.items() if name not in SOCKET_CACHES)
+
+
+def UserParts(purposes_before, purposes, connections):
+    """mooringd's own count of a connection's user memory, from its admin interface: growth since it was empty."""
+    if not purposes_before or not purposes:
+        return None
+    each = lambda *names: sum(purposes.get(n, 0) - purposes_before.get(n, 0) for n in names) / connections
+    return {"connection": each("connections", "timers"), "frame": each("frames"),
+            "buffers": each("receive_blocks", "blocks", "segments")}

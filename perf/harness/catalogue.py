@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""perf/servers.toml read and checked: which servers there are, how each is started, and what to install when it is absent."""
+"""perf/servers.toml read and checked: which servers there are, how each starts, what to install when one is absent."""
 import os
 import shlex
 import shutil
@@ -58,7 +58,8 @@ class Server:
 def Installed(program, package):
     path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin")
     if path is None:
-        raise Absent(f"there is no {program}; " + (f"Debian has it: apt-get install {package}" if package else "install it"))
+        how = f"Debian has it: apt-get install {package}" if package else "install it"
+        raise Absent(f"there is no {program}; {how}")
     return path
 
 

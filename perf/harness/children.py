@@ -84,7 +84,7 @@ def ThreadSeconds(folder):
 
 
 def FreePort():
-    """Below the local ports of outgoing connections (machine.PORTS), one of which might take it before its server does."""
+    """Below the local ports of outgoing connections (machine.PORTS): one of those might take it before its server."""
     for _ in range(1000):
         port = random.randrange(2048, 10240)
         with socket.socket() as s:

@@ -4,7 +4,7 @@ import statistics
 
 AT_LEAST = ("rate",)
 AT_MOST = ("cpu", "both", "p50", "p99")
-CLIENT_BUSY, SERVER_BUSY = 0.95, 0.90  # of their CPUs: a load that is busier, and a server that is less, and the load is what is measured
+CLIENT_BUSY, SERVER_BUSY = 0.95, 0.90  # of their CPUs: a busier load beside a less busy server is what was measured
 
 
 def Quartiles(values):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads: mooring-load that is told what to do and keeps its connections in between, and commands that are a round each."""
+"""Loads: mooring-load that is told what to do and keeps its connections in between; commands that are a round each."""
 import csv
 import json
 import os
@@ -15,6 +15,19 @@ from harness import catalogue, children, web
 
 GRACE_SECONDS = 60  # beyond what a command takes by itself
 OPENS_A_SECOND = 2_000  # at least, else it has failed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a load is to be."""
+    connections: int
+    bytes: str = "64"
+    depth: int = 1
+    protocol: str = "echo"
+    slow: int = 0
+    tool: str = ""
+    load_cpus: tuple = (1,)
+    load_shards: int = 1
 
 
 @dataclass
@@ -92,11 +105,13 @@ class Controlled:
     def RoundOf(self, answer):
         messages, window = answer.get("answered") or answer["messages"] or 1, answer["window_seconds"] or 1e-9
         each_us = lambda seconds: 1e6 * seconds / messages
-        return Round(rate=answer["rate"] or 0.0, seconds=answer["seconds"] or 0.0, cpu_us=each_us(answer["server_cpu_seconds"]),
+        return Round(rate=answer["rate"] or 0.0, seconds=answer["seconds"] or 0.0,
+                     cpu_us=each_us(answer["server_cpu_seconds"]),
                      load_us=each_us(answer["load_cpu_seconds"]),
                      server_busy=answer["server_cpu_seconds"] / window / len(self.server.place.cpus),
                      load_busy=answer["load_cpu_seconds"] / window / len(self.cpus), latency=Latency(answer),
-                     errors=sum(answer["errors"].values()), late=answer.get("late") or 0, unsent=answer.get("unsent") or 0)
+                     errors=sum(answer["errors"].values()), late=answer.get("late") or 0,
+                     unsent=answer.get("unsent") or 0)
 
     def Answer(self, seconds):
         deadline = time.monotonic() + seconds
@@ -140,8 +155,8 @@ class Churn:
     def __init__(self, server, plan, seconds, options):
         self.seconds = seconds
         self.command = [options.load_binary, f"--target=127.0.0.1:{server.port}", f"--protocol={plan.protocol}",
-                        f"--connections={plan.connections}", f"--bytes={plan.bytes}", f"--depth={plan.depth}", "--churn",
-                        "--verify", f"--seconds={seconds:g}", "--warmup=0.2", "--json",
+                        f"--connections={plan.connections}", f"--bytes={plan.bytes}", f"--depth={plan.depth}",
+                        "--churn", "--verify", f"--seconds={seconds:g}", "--warmup=0.2", "--json",
                         f"--cpus={','.join(map(str, plan.load_cpus))}"]
 
     def Result(self, said):
@@ -205,8 +220,8 @@ def RunOnce(server, plan, seconds, options):
     each_us = lambda spent: 1e6 * spent / messages if messages else 0.0
     busy = lambda spent: spent / window if window else 0.0
     return Round(rate=rate, seconds=took, cpu_us=each_us(server_seconds), load_us=each_us(load_seconds),
-                 server_busy=busy(server_seconds) / len(server.place.cpus), load_busy=busy(load_seconds) / len(plan.load_cpus),
-                 latency=latency, errors=errors)
+                 server_busy=busy(server_seconds) / len(server.place.cpus),
+                 load_busy=busy(load_seconds) / len(plan.load_cpus), latency=latency, errors=errors)
 
 
 def EndedChildrenSeconds():

@@ -24,7 +24,8 @@ PORTS = "10240 65535"  # servers listen below them (children.FreePort)
 
 def About(options):
     return {"kernel": re.match(r"[0-9]+(\.[0-9]+)*", platform.release()).group(0), "machine": platform.machine(),
-            "cpu": CpuModel(), "cpus": os.cpu_count(), "governor": Line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            "cpu": CpuModel(), "cpus": os.cpu_count(),
+            "governor": Line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             "huge_pages": Line("/sys/kernel/mm/transparent_hugepage/enabled"),
             "descriptors_of_a_process": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -57,8 +58,8 @@ def CpuModel():
 
 
 def Commit():
-    git = lambda *words: subprocess.run(["git", *words], cwd=catalogue.REPOSITORY, capture_output=True, text=True, timeout=30,
-                                        check=True).stdout.strip()
+    git = lambda *words: subprocess.run(["git", *words], cwd=catalogue.REPOSITORY, capture_output=True, text=True,
+                                        timeout=30, check=True).stdout.strip()
     try:
         return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain", "--untracked-files=no",
                                                                      "--", ":!perf/results", ":!docs")}
@@ -77,7 +78,7 @@ def Version(command):
 
 @contextlib.contextmanager
 def Widened():
-    """More descriptors for all children, as far as they may have them; more local ports, which are put back at the end."""
+    """More descriptors for all children, as far as they may have them; more local ports, put back at the end."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     path = "/proc/sys/net/ipv4/ip_local_port_range"
@@ -85,8 +86,8 @@ def Widened():
     low, high = map(int, before.split())
     wider = low > int(PORTS.split()[0]) and Write(path, PORTS)
     if wider:
-        print(f"{os.path.basename(sys.argv[0])}: net.ipv4.ip_local_port_range is {PORTS} until the end; it was {before}",
-              file=sys.stderr)
+        program = os.path.basename(sys.argv[0])
+        print(f"{program}: net.ipv4.ip_local_port_range is {PORTS} until the end; it was {before}", file=sys.stderr)
     try:
         yield
     finally:

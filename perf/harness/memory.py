@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What connections cost in memory: resident bytes of the server's processes, and the kernel's objects.
 
-The kernel's part is counted in objects of its caches (/proc/slabinfo), each with its share of its pages. Two other ways were
-tried and are wrong: a memory group of the server's own is not charged for accepted sockets (they are made in an
-interrupt; Linux charges them later only under cgroup v2) and never for most of an armed receive, so it sees 1.5 of 4.7 KB;
-and the growth of Slab in /proc/meminfo has everybody's files in it.
+The kernel's part is counted in objects of its caches (/proc/slabinfo), each with its share of its pages. Two other
+ways were tried and are wrong: a memory group of the server's own is not charged for an accepted socket under cgroup v1
+(it is made in an interrupt) and nowhere for most of an armed receive, so it sees 1.5 of 4.7 KB; and the growth of Slab
+in /proc/meminfo has everybody's files in it.
 
-The caches do not say whose an object is. Both ends of a connection have a socket, so half of those is the load's. What else
-the load has is measured: against a server that holds plain sockets and nothing else (LoadPart)."""
+The caches do not say whose an object is. Both ends of a connection have a socket, so half of those is the load's. What
+else the load has is measured: against a server that holds plain sockets and nothing else (LoadPart)."""
 import os
 import re
 import select
@@ -19,9 +19,9 @@ from collections import namedtuple
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SOCKET_CACHES = {"TCP", "sock_inode_cache", "filp", "dentry", "lsm_inode_cache", "lsm_file_cache"}
 # Files, memory maps and processes of whoever else is there: no connection has any.
-OTHERS = re.compile(r"(?<!sock)_inode_cache$|^inode_cache$|^(buffer_head|extent_status|radix_tree_node|vm_area|anon_vma|"
-                    r"vma_|maple_node|task_|pid|cred_|signal_|sighand_|files_|fs_|mm_|kernfs|ext4_|jbd2_|bio|blk|"
-                    r"tw_sock|request_sock|skbuff|names_|ftrace|trace_)")
+OTHERS = re.compile(r"inode_cache$|^(buffer_head|extent_status|radix_tree_node|vm_area|anon_vma|vma_|maple_node|task_|"
+                    r"pid|cred_|signal_|sighand_|files_|fs_|mm_|kernfs|ext4_|jbd2_|bio|blk|tw_sock|request_sock|skbuff|"
+                    r"names_|ftrace|trace_)")
 LEAST_OF_A_CONNECTION = 0.5  # objects: what grows less is somebody else's
 CALIBRATION_CONNECTIONS = 2_000
 
@@ -62,7 +62,8 @@ def Growth(before, after, connections):
     grown = {}
     for name, now in after.items():
         each = (now.count - (before[name].count if name in before else 0)) / connections
-        if not OTHERS.search(name) and each >= LEAST_OF_A_CONNECTION:
+        mine = name in SOCKET_CACHES or not OTHERS.search(name)
+        if mine and each >= LEAST_OF_A_CONNECTION:
             grown[name] = each * now.bytes
     return grown
 

@@ -27,7 +27,8 @@ def Find(given, load="tools/load/mooring-load"):
 
 def BazelBin():
     try:
-        command = ["bazel", "info", "--config=opt", "bazel-bin"]
-        return subprocess.run(command, cwd=catalogue.REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
+        said = subprocess.run(["bazel", "info", "--config=opt", "bazel-bin"], cwd=catalogue.REPOSITORY,
+                              capture_output=True, text=True, check=True)
+        return said.stdout.strip()
     except (OSError, subprocess.CalledProcessError) as error:
         raise children.Failure(f"{error}; give --bazel-bin") from None

@@ -1,25 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two servers up at once, and rounds of the same load in turn: A B A B ... The first round of each warms up and is thrown away.
+"""Two servers up at once, and rounds of the same load in turn: A B A B ...
 
   1. Both servers start; each load opens its connections, and they stay.
-  2. Rounds in turn; the one without load sleeps. Each pair of neighbours gives one ratio.
-  3. The row: medians of the ratios with their quartiles, what each side did, and whether the round was worth anything."""
-from dataclasses import dataclass
+  2. The first round of each warms up and is thrown away. latency: then B's best rate is measured, which says how much
+     both are to be asked for.
+  3. Rounds in turn; the one without load sleeps. Each pair of neighbours gives one ratio.
+  4. The row: medians of the ratios with their quartiles, what each side did, and whether it was worth anything."""
+from dataclasses import replace
 
 from harness import figures, loads, scenarios, servers, web
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A load, as loads.py wants it."""
-    connections: int
-    bytes: str
-    depth: int
-    protocol: str
-    slow: int
-    tool: str
-    load_cpus: tuple
-    load_shards: int
 
 
 class Side:
@@ -48,8 +37,8 @@ class Side:
 
     def WarmUp(self, seconds):
         if self.plan.tool.startswith("redis-benchmark"):
-            plan = Plan(**{**self.plan.__dict__, "tool": loads.RedisBenchmark.WARM_UP})
-            return loads.RunOnce(self.server, plan, seconds, self.options)
+            filling = replace(self.plan, tool=loads.RedisBenchmark.WARM_UP)
+            return loads.RunOnce(self.server, filling, seconds, self.options)
         return self.Round(seconds)
 
     def Round(self, seconds, rate=0):
@@ -80,7 +69,7 @@ class Side:
         return opening + sum(r.errors for r in self.rounds)
 
     def Verified(self):
-        """A controlled load has made a verified exchange on each; the answers of a web server were looked at before."""
+        """A controlled load has made a verified exchange on each; a web server's answers were looked at before."""
         return bool(self.load.ready.get("ready")) if self.load else True
 
     def Stop(self):
@@ -90,9 +79,9 @@ class Side:
 
 
 def PlanOf(scenario, connections, load_cpus):
-    return Plan(connections=connections, bytes=scenario.bytes, depth=scenario.depth, protocol=scenario.protocol,
-                slow=scenario.slow, tool=scenario.tool, load_cpus=load_cpus,
-                load_shards=max(len(load_cpus), scenarios.LoadShards(connections)))
+    return loads.Plan(connections=connections, bytes=scenario.bytes, depth=scenario.depth, protocol=scenario.protocol,
+                      slow=scenario.slow, tool=scenario.tool, load_cpus=load_cpus,
+                      load_shards=max(len(load_cpus), scenarios.LoadShards(connections)))
 
 
 def Measure(scenario, a, b, options, known):
@@ -124,10 +113,12 @@ def Measure(scenario, a, b, options, known):
 def Row(scenario, sides, target, offered=0, best=None):
     a, b = sides
     pairs = list(zip(a.rounds, b.rounds))
-    row = {"kind": scenario.kind, "scenario": scenario.name, "a": a.name, "b": b.name, "connections": a.side.connections,
+    row = {"kind": scenario.kind, "scenario": scenario.name, "a": a.name, "b": b.name,
+           "connections": a.side.connections,
            "rate_a": figures.Median(r.rate for r in a.rounds), "rate_b": figures.Median(r.rate for r in b.rounds),
            "rate": figures.Ratios(pairs, lambda r: r.rate),
-           "cpu_us_a": figures.Median(r.cpu_us for r in a.rounds), "cpu_us_b": figures.Median(r.cpu_us for r in b.rounds),
+           "cpu_us_a": figures.Median(r.cpu_us for r in a.rounds),
+           "cpu_us_b": figures.Median(r.cpu_us for r in b.rounds),
            "cpu": figures.Ratios(pairs, lambda r: r.cpu_us),
            "load_us_a": figures.Median(r.load_us for r in a.rounds),
            "load_us_b": figures.Median(r.load_us for r in b.rounds),
@@ -140,7 +131,7 @@ def Row(scenario, sides, target, offered=0, best=None):
     row["sides"] = {letter: {**side.side.__dict__, "processes": len(side.server.processes)} for letter, side in
                     (("a", a), ("b", b))}
     gates = {"connections": all(side.AllThere() for side in sides), "errors": sum(side.Errors() for side in sides),
-             "verified": None if scenario.tool.startswith("redis-benchmark") else all(side.Verified() for side in sides),
+             "verified": Verified(scenario, sides),
              "client_bound": [letter for letter, side in (("a", a), ("b", b))
                               if not scenario.wake and figures.ClientBound(side.rounds)]}
     row |= {"target": target, "reached": figures.Reached(target, row), "gates": gates, "rounds": len(pairs),
@@ -148,7 +139,12 @@ def Row(scenario, sides, target, offered=0, best=None):
     return row
 
 
+def Verified(scenario, sides):
+    """None: redis-benchmark does not look at what it gets."""
+    return None if scenario.tool.startswith("redis-benchmark") else all(side.Verified() for side in sides)
+
+
 def Holds(row):
     """Whether the gates are passed; how fast anybody was has no say in it."""
     gates = row["gates"]
-    return gates["connections"] and gates["errors"] == 0 and gates["verified"] is not False  # None: redis-benchmark does not look
+    return gates["connections"] and gates["errors"] == 0 and gates["verified"] is not False

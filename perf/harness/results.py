@@ -53,18 +53,21 @@ def Cells(row):
 
 def PairedCells(row):
     name = lambda side: os.path.basename(row[side].split()[0])
-    return [row["scenario"], name("a"), name("b"), str(row["connections"]), Number(row["rate_a"]), Number(row["rate_b"]),
-            Spread(row["rate"]), Number(row["cpu_us_a"], 2), Number(row["cpu_us_b"], 2), Spread(row["cpu"]),
-            Spread(row["both"]), Spread(row["p50"]), Spread(row["p99"]), TargetWords(row), Remarks(row)]
+    return [row["scenario"], name("a"), name("b"), str(row["connections"]),
+            Number(row["rate_a"]), Number(row["rate_b"]), Spread(row["rate"]),
+            Number(row["cpu_us_a"], 2), Number(row["cpu_us_b"], 2), Spread(row["cpu"]), Spread(row["both"]),
+            Spread(row["p50"]), Spread(row["p99"]), TargetWords(row), Remarks(row)]
 
 
 def LevelCells(row):
     latency, wake = row.get("latency") or {}, row.get("wake") or {}
     idle = row.get("idle_cpu")
-    return [row["scenario"], row["server"], str(row["connections"]), str(row["shards"]), Number(row.get("setup_seconds"), 2),
-            Number(row["rate"]), Number(row.get("cpu_us"), 2), Number(latency.get("p50_us")), Number(latency.get("p99_us")),
-            Number(row.get("user_bytes")), Number(row.get("kernel_bytes")), Number(wake.get("median_us")),
-            Number(wake.get("last_us")), "" if idle is None else f"{100 * idle:.2f} %", Remarks(row)]
+    return [row["scenario"], row["server"], str(row["connections"]), str(row["shards"]),
+            Number(row.get("setup_seconds"), 2), Number(row["rate"]), Number(row.get("cpu_us"), 2),
+            Number(latency.get("p50_us")), Number(latency.get("p99_us")),
+            Number(row.get("user_bytes")), Number(row.get("kernel_bytes")),
+            Number(wake.get("median_us")), Number(wake.get("last_us")),
+            "" if idle is None else f"{100 * idle:.2f} %", Remarks(row)]
 
 
 def Number(value, digits=0):
@@ -91,8 +94,8 @@ def Remarks(row):
     if gates["verified"] is False:
         remarks.append("NOT VERIFIED")
     if gates["client_bound"]:
-        of = "" if gates["client_bound"] is True else " (" + ", ".join(side.upper() for side in gates["client_bound"]) + ")"
-        remarks.append("client bound" + of)
+        sides = "" if gates["client_bound"] is True else ": " + " ".join(gates["client_bound"]).upper()
+        remarks.append("client bound" + sides)
     if row.get("note"):
         remarks.append(row["note"])
     for side, own in row.get("sides", {}).items():
@@ -104,8 +107,8 @@ def Remarks(row):
 def Markdown(rows):
     """A table for each kind there is."""
     tables = []
-    for header, mine in ((PAIRED, [r for r in rows if r["kind"] != "level"]), (LEVEL, [r for r in rows if r["kind"] == "level"])):
-        if mine:
+    for header, of_levels in (PAIRED, False), (LEVEL, True):
+        if mine := [row for row in rows if (row["kind"] == "level") == of_levels]:
             lines = [header, ["---"] * len(header), *(Cells(row) for row in mine)]
             tables.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
     return "\n\n".join(tables) + "\n" if tables else ""

@@ -71,7 +71,9 @@ def Entry(name, values, known):
     side_keys = {"connections": int, "shards": int, "cpus": str, "active": int}
     against, size, shards_at = values.pop("against", {}), values.pop("bytes", 64), ()
     if values["kind"] == "levels":
-        shards_at = tuple(values.pop("shards", ()))
+        shards_at = values.pop("shards", [])
+        if not isinstance(shards_at, list) or len(shards_at) != len(values.get("levels", ())):
+            Wrong("shards needs one number for each of levels")
     fields, side = {}, {}
     for key, value in values.items():
         if type(value) is not {**plain, **side_keys}.get(key):
@@ -88,15 +90,13 @@ def Entry(name, values, known):
                 Wrong(f"against {b}: {key} = {value!r} is no target and no key of a side")
         rows[b] = (replace(side, **own), target)
     scenario = Scenario(name=name, bytes=",".join(map(str, size)) if isinstance(size, list) else str(size), side=side,
-                        against=rows, shards_at=shards_at, **fields)
+                        against=rows, shards_at=tuple(shards_at), **fields)
     for server in [*scenario.servers, *rows, *([scenario.a] if scenario.a else [])]:
         if server not in known:
             Wrong(f"there is no server {server} in servers.toml")
     if scenario.kind == "levels":
         if not scenario.levels or not (scenario.servers or scenario.speaking):
             Wrong("levels needs levels, and servers or speaking")
-        if len(scenario.shards_at) != len(scenario.levels):
-            Wrong("shards needs one number for each of levels")
     elif not scenario.a or not rows:
         Wrong("a and against are needed")
     return scenario
@@ -115,9 +115,10 @@ def Tiny(scenario, known):
                                  active=min(side.active, 5))
     rows = {b: (small(side), {}) for b, (side, _) in scenario.against.items() if ours(b)}
     rows = rows or {scenario.a: (small(scenario.side), {})}
-    return replace(scenario, side=small(scenario.side), against=dict(list(rows.items())[:1]), slow=min(scenario.slow, 3),
-                   servers=tuple(name for name in Servers(scenario, known) if ours(name))[:3], speaking=(),
-                   levels=TINY_LEVELS if scenario.levels else (), shards_at=(1, 2) if scenario.levels else (), repeats=2)
+    levels, shards_at = (TINY_LEVELS, (1, 2)) if scenario.levels else ((), ())
+    return replace(scenario, side=small(scenario.side), against=dict(list(rows.items())[:1]), levels=levels,
+                   shards_at=shards_at, slow=min(scenario.slow, 3), speaking=(),
+                   servers=tuple(name for name in Servers(scenario, known) if ours(name))[:3])
 
 
 def LoadShards(connections):

@@ -80,7 +80,8 @@ class Server:
         for process in self.processes:
             if process.poll() is not None:
                 self.said.seek(0)
-                raise children.Failure(f"{self.name} ended with status {process.returncode}: {self.said.read()[-2000:]}")
+                said = self.said.read()[-2000:]
+                raise children.Failure(f"{self.name} ended with status {process.returncode}: {said}")
 
     def WaitUntilListening(self):
         deadline = time.monotonic() + LISTENS_WITHIN

@@ -68,7 +68,8 @@ class Wrk:
             depth = arguments[at + 1]
             del arguments[at:at + 2]
         self.command = ["wrk", "-t1", *arguments, f"-d{max(1, round(seconds))}s", "--timeout=10s",
-                        "-s", os.path.join(PERF, "peers", "wrk.lua"), f"http://127.0.0.1:{server.port}{self.path}", "--", depth]
+                        "-s", os.path.join(PERF, "peers", "wrk.lua"), f"http://127.0.0.1:{server.port}{self.path}",
+                        "--", depth]
 
     def Result(self, said):
         result = json.loads(said.splitlines()[-1])

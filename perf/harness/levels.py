@@ -16,17 +16,18 @@ SETTLE_SECONDS = 1  # between listening and the first look at memory
 
 
 class Calibration:
-    """The load's own part of the kernel's memory, measured once for each way to start it."""
+    """The load's own part of the kernel's memory, measured once."""
     def __init__(self, options):
-        self.options, self.known = options, {}
+        self.options, self.measured, self.load_part = options, False, None
 
-    def LoadPart(self, scenario):
-        if scenario.protocol not in self.known:
-            self.known[scenario.protocol] = memory.LoadPart(self.Start, self.Connections(), self.options.rest)
-        return self.known[scenario.protocol]
-
-    def Connections(self):
-        return 100 if self.options.tiny else memory.CALIBRATION_CONNECTIONS
+    def LoadPart(self):
+        if not self.measured:
+            self.measured = True
+            if not self.options.tiny:
+                memory.AwaitTimeWait()
+            connections = 100 if self.options.tiny else memory.CALIBRATION_CONNECTIONS
+            self.load_part = memory.LoadPart(self.Start, connections, self.options.rest)
+        return self.load_part
 
     def Start(self, port, connections):
         plan = loads.Plan(connections, load_cpus=(self.options.load_cpu,))
@@ -71,12 +72,11 @@ def Measure(scenario, entry, connections, shards, options, known, load_part):
         each = lambda before, after: (after - before) / connections
         user_bytes = each(resident, memory.Resident(server.Pids()))
         slabs_at_rest = memory.Slabs()
-        user_parts = memory.UserParts(purposes, server.Purposes(), connections)
+        user_parts = memory.UserParts(purposes, server.Purposes(), connections, user_bytes)
         woken = load.Wake()
         last = load.Messages(1)
-        parts = None
-        if slabs and slabs_at_rest and load_part is not None:
-            parts = memory.KernelParts(slabs, slabs_at_rest, connections, load_part)
+        counted = slabs and slabs_at_rest and load_part is not None
+        parts = memory.KernelParts(slabs, slabs_at_rest, connections, load_part) if counted else None
         errors = (sum(ready["errors"].values()) + sum(r.errors for r in [*repeats, last])
                   + sum(woken["errors"].values()))
         processes = len(server.processes)
@@ -90,17 +90,19 @@ def Measure(scenario, entry, connections, shards, options, known, load_part):
                 "idle_cpu": idle_cpu, "repeats": [r.Rounded() for r in repeats],
                 "gates": {"connections": load.AllThere() and load.connections == connections, "errors": errors,
                           "verified": bool(ready.get("ready")), "client_bound": figures.ClientBound(repeats)},
-                "note": Note(processes, entry, shards, parts)}
+                "note": Note(processes, counted, parts)}
     finally:
+        server.Stop()  # first: then what waits in TIME_WAIT is on its side, and shares one port
         if load:
             load.Stop()
-        server.Stop()
 
 
-def Note(processes, entry, shards, parts):
+def Note(processes, counted, parts):
     notes = [f"{processes} processes"] if processes > 1 else []
-    if parts is None:
+    if not counted:
         notes.append("no kernel memory: /proc/slabinfo is not to be read")
+    elif parts is None:
+        notes.append("no kernel memory: other sockets came and went")
     return "; ".join(notes) or None
 
 

@@ -23,7 +23,10 @@ OTHERS = re.compile(r"inode_cache$|^(buffer_head|extent_status|radix_tree_node|v
                     r"pid|cred_|signal_|sighand_|files_|fs_|mm_|kernfs|ext4_|jbd2_|bio|blk|tw_sock|request_sock|skbuff|"
                     r"names_|ftrace|trace_)")
 LEAST_OF_A_CONNECTION = 0.5  # objects: what grows less is somebody else's
+STRANGERS_MOST = 0.1  # sockets: a connection has two
 CALIBRATION_CONNECTIONS = 2_000
+TIME_WAIT_MOST = 500  # clients' sockets in TIME_WAIT keep objects, which go while others are counted
+TIME_WAIT_SECONDS = 70
 
 Objects = namedtuple("Objects", "count bytes")  # of one cache; bytes each, with its share of the page
 
@@ -70,11 +73,25 @@ def Growth(before, after, connections):
 
 def KernelParts(before, after, connections, load_part):
     """The server's: {"socket": bytes, "receive": bytes} of a connection. `receive` is all that waits for bytes: armed
-    requests of a ring, or what epoll has."""
+    requests of a ring, or what epoll has. None when other people's sockets came or went meanwhile."""
     grown = Growth(before, after, connections)
+    if abs(grown.get("TCP", 0) / after["TCP"].bytes - 2) > STRANGERS_MOST:
+        return None
     sockets = sum(size for name, size in grown.items() if name in SOCKET_CACHES) / 2
     rest = sum(size for name, size in grown.items() if name not in SOCKET_CACHES)
     return {"socket": sockets, "receive": max(0.0, rest - load_part)}
+
+
+def AwaitTimeWait():
+    """Until what earlier loads have left behind is gone."""
+    deadline = time.monotonic() + TIME_WAIT_SECONDS
+    while TimeWaits() > TIME_WAIT_MOST and time.monotonic() < deadline:
+        time.sleep(1)
+
+
+def TimeWaits():
+    with open("/proc/net/sockstat") as f:
+        return int(re.search(r"^TCP:.* tw (\d+)", f.read(), re.MULTILINE).group(1))
 
 
 class PlainServer:
@@ -133,10 +150,12 @@ def LoadPart(start_load, connections, rest_seconds):
     return sum(size for name, size in grown.items() if name not in SOCKET_CACHES)
 
 
-def UserParts(purposes_before, purposes, connections):
-    """mooringd's own count of a connection's user memory, from its admin interface: growth since it was empty."""
+def UserParts(purposes_before, purposes, connections, user_bytes):
+    """mooringd's own count of a connection's user memory, from its admin interface: growth since it was empty. Blocks that
+    are published no more have given their pages back and count all the same, so buffers are at most what is resident."""
     if not purposes_before or not purposes:
         return None
     each = lambda *names: sum(purposes.get(n, 0) - purposes_before.get(n, 0) for n in names) / connections
-    return {"connection": each("connections", "timers"), "frame": each("frames"),
-            "buffers": each("receive_blocks", "blocks", "segments")}
+    connection, frame = each("connections", "timers"), each("frames")
+    buffers = min(each("receive_blocks", "blocks", "segments"), user_bytes - connection - frame)
+    return {"connection": connection, "frame": frame, "buffers": max(0.0, buffers)}

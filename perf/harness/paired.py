@@ -73,9 +73,9 @@ class Side:
         return bool(self.load.ready.get("ready")) if self.load else True
 
     def Stop(self):
+        self.server.Stop()
         if self.load:
             self.load.Stop()
-        self.server.Stop()
 
 
 def PlanOf(scenario, connections, load_cpus):

@@ -224,11 +224,18 @@ class Memory(unittest.TestCase):
         self.assertAlmostEqual(parts["socket"], 8 * memory.PAGE / 13)
         self.assertAlmostEqual(parts["receive"], memory.PAGE / 16)  # neither other people's files nor 0.3 objects each
 
+    def test_other_people_s_sockets_are_seen(self):
+        before = self.slabs(tcp=100, ring=50, proc=10, few=10)
+        after = self.slabs(tcp=2400, ring=2050, proc=10, few=10)
+        self.assertIsNone(memory.KernelParts(before, after, 1000, load_part=0))
+
     def test_parts_of_user_memory_are_growth(self):
         before = {"connections": 1000, "frames": 0, "receive_blocks": 500, "blocks": 0, "segments": 0, "timers": 0}
         after = {**before, "connections": 14_000, "frames": 6_000, "receive_blocks": 600}
-        self.assertEqual(memory.UserParts(before, after, 100), {"connection": 130, "frame": 60, "buffers": 1})
-        self.assertIsNone(memory.UserParts(None, after, 100))
+        self.assertEqual(memory.UserParts(before, after, 100, 200), {"connection": 130, "frame": 60, "buffers": 1})
+        after["receive_blocks"] = 1 << 20  # published once, given back since
+        self.assertEqual(memory.UserParts(before, after, 100, 200)["buffers"], 10)
+        self.assertIsNone(memory.UserParts(None, after, 100, 200))
 
     def test_resident_memory_of_processes_adds_up(self):
         mine = memory.Resident([os.getpid()])

@@ -2,8 +2,8 @@
 """What connections cost in memory: resident bytes of the server's processes, and the kernel's objects.
 
 The kernel's part is counted in objects of its caches (/proc/slabinfo), each with its share of its pages. Two other
-ways were tried and are wrong: a memory group of the server's own is not charged for an accepted socket under cgroup v1
-(it is made in an interrupt) and nowhere for most of an armed receive, so it sees 1.5 of 4.7 KB; and the growth of Slab
+ways were tried and are wrong: a memory group of the server's own (cgroup v1, Linux 6.18) is charged for 1.5 of 4.7 KB,
+neither for accepted sockets, which are made in an interrupt, nor for most of an armed receive; and the growth of Slab
 in /proc/meminfo has everybody's files in it.
 
 The caches do not say whose an object is. Both ends of a connection have a socket, so half of those is the load's. What
@@ -151,8 +151,8 @@ def LoadPart(start_load, connections, rest_seconds):
 
 
 def UserParts(purposes_before, purposes, connections, user_bytes):
-    """mooringd's own count of a connection's user memory, from its admin interface: growth since it was empty. Blocks that
-    are published no more have given their pages back and count all the same, so buffers are at most what is resident."""
+    """mooringd's own count of a connection's user memory, from its admin interface: growth since it was empty. Blocks
+    that are published no more have given their pages back and still count, so buffers are at most what is resident."""
     if not purposes_before or not purposes:
         return None
     each = lambda *names: sum(purposes.get(n, 0) - purposes_before.get(n, 0) for n in names) / connections

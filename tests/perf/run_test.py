@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# perf/run with real servers and loads, a tiny version of every kind of scenario: the shape of what comes out, the gates,
-# and what is left behind. No speed is looked at.
+# perf/run with real servers and loads, a tiny version of every kind of scenario: the shape of what comes out, the
+# gates, and what is left behind. No speed is looked at.
 import json
 import os
 import signal
@@ -81,12 +81,13 @@ class Tiny(unittest.TestCase):
 
     def test_the_table_has_a_line_for_each_row(self):
         lines = [line for line in self.done.stdout.splitlines() if line.startswith("|")]
-        self.assertEqual(len(lines) - 4, sum(len(file["rows"]) for file in self.files.values()))  # two heads of two lines
+        heads = 4  # lines, of two tables
+        self.assertEqual(len(lines) - heads, sum(len(file["rows"]) for file in self.files.values()))
 
     def test_the_machine_is_described(self):
         for file in self.files.values():
-            self.assertLessEqual({"kernel", "cpu", "cpus", "governor", "memory_bytes", "sysctls", "commit", "clean", "versions",
-                                  "load_average_before", "day"}, set(file["about"]))
+            self.assertLessEqual({"kernel", "cpu", "cpus", "governor", "memory_bytes", "sysctls", "commit", "clean",
+                                  "versions", "load_average_before", "day"}, set(file["about"]))
 
 
 class Gates(unittest.TestCase):

@@ -12,11 +12,11 @@ def Digits(value):
     return [Digits(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
-def Json(about, scenario, rows):
+def Json(about, scenario, rows, skipped=()):
     """One row a line, so that a difference between two results can be read."""
     lines = ",\n".join(json.dumps(Digits(row)) for row in rows)
     return (f'{{"about": {json.dumps(about)},\n"scenario": {json.dumps(Described(scenario))},\n'
-            f'"rows": [\n{lines}\n]}}\n')
+            f'"skipped": {json.dumps(skipped)},\n"rows": [\n{lines}\n]}}\n')
 
 
 def All(about, rows):
@@ -32,12 +32,12 @@ def Described(scenario):
     return entry | scenario.side.__dict__ | {"against": {b: target for b, (_, target) in scenario.against.items()}}
 
 
-def Keep(folder, about, scenario, rows):
+def Keep(folder, about, scenario, rows, skipped=()):
     """Whole or not at all: perf/report may be reading."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, f"{scenario.name}.json")
     with open(path + ".new", "w") as f:
-        f.write(Json(about, scenario, rows))
+        f.write(Json(about, scenario, rows, skipped))
     os.replace(path + ".new", path)
 
 

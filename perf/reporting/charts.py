@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Charts by gnuplot, which gets its data on standard input and gives an SVG on standard output. The same script gives the
+same bytes; a chart carries the checksum of its script, so that a machine without gnuplot can tell whether it is current."""
+import hashlib
+import html
+import math
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from . import words
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; ours is the first. Each server has a shape too.
+OURS = "#0072B2"
+PALETTE = ["#D55E00", "#009E73", "#CC79A7", "#8A6D00", "#56B4E9", "#555555", "#E69F00", "#7A3E9D", "#000000"]
+SHAPES = [9, 5, 13, 11, 4, 6, 8, 10, 12]
+REACHED, MISSED, OTHER = OURS, "#D55E00", "#555555"
+
+# A white ground of its own: what is legible on it stays so on a dark page.
+TERMINAL = 'set terminal svg size {width},{height} font "DejaVu Sans,Verdana,sans-serif,13" background "#ffffff" noenhanced'
+COMMON = """set encoding utf8
+set border 3 linecolor "#444444"
+set tics nomirror textcolor "#222222"
+set grid linecolor "#d8d8d8" linetype 1 linewidth 1
+set key outside right top Left reverse samplen 2 spacing 1.2 textcolor "#222222"
+set title "{title}" textcolor "#111111"
+"""
+
+
+@dataclass
+class Chart:
+    name: str
+    title: str  # also what a screen reader says
+    script: str
+
+    def Checksum(self):
+        return hashlib.sha256(self.script.encode()).hexdigest()[:16]
+
+
+def Version():
+    """gnuplot's as it writes it into an SVG; None where there is no gnuplot."""
+    if shutil.which("gnuplot") is None:
+        return None
+    said = subprocess.run(["gnuplot", "--version"], capture_output=True, text=True, check=True).stdout.split()
+    return " ".join(said[1:])
+
+
+def VersionOf(svg):
+    match = re.search(r"Produced by GNUPLOT ([^<]*?) *<", svg)
+    return match.group(1) if match else None
+
+
+def ChecksumOf(svg):
+    match = re.search(r"<!-- perf/report: ([0-9a-f]+) -->", svg)
+    return match.group(1) if match else None
+
+
+def Draw(chart):
+    """The SVG."""
+    done = subprocess.run(["gnuplot"], input=chart.script, capture_output=True, text=True,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"})
+    if done.returncode or "<svg" not in done.stdout:
+        raise SystemExit(f"report: gnuplot on {chart.name}: {done.stderr.strip()}")
+    svg = done.stdout.replace("<title>Gnuplot</title>", f"<title>{html.escape(chart.title, quote=False)}</title>")
+    svg = re.sub(r"<svg *\n", '<svg role="img"\n', svg, count=1)
+    return svg.replace("<desc>", f"<!-- perf/report: {chart.Checksum()} -->\n<desc>", 1)
+
+
+def Quoted(text):
+    return text.replace("\\", "\\\\").replace('"', "'").replace("$", "")
+
+
+def Styles(servers):
+    """{server: (colour, shape, width)}, the same on every chart of a page."""
+    styles, peers = {}, 0
+    for server in sorted(servers, key=lambda s: (not words.Ours(s), s)):
+        if words.Ours(server) and not any(words.Ours(s) for s in styles):
+            styles[server] = (OURS, 7, 3)
+        else:
+            styles[server] = (PALETTE[peers % len(PALETTE)], SHAPES[peers % len(SHAPES)], 2)
+            peers += 1
+    return styles
+
+
+def Lines(name, title, y_title, series, *, log=False, unit=1.0):
+    """series: {server: [(connections, value)]}, against connections on a logarithmic axis. None without two points."""
+    series = {server: points for server, points in series.items() if points}
+    if not any(len(points) > 1 for points in series.values()):
+        return None
+    at = sorted({x for points in series.values() for x, _ in points})
+    styles = Styles(series)
+    script = [TERMINAL.format(width=760, height=400), COMMON.format(title=Quoted(title)), "set logscale x 10",
+              f"set xrange [{at[0] * 0.8:g}:{at[-1] * 1.25:g}]",
+              "set xtics (" + ", ".join(f'"{words.Count(x)}" {x}' for x in at) + ")",
+              'set xlabel "connections" textcolor "#222222"', f'set ylabel "{Quoted(y_title)}" textcolor "#222222"']
+    values = [value / unit for points in series.values() for _, value in points]
+    if log and min(values) > 0:
+        script += ["set logscale y 10", f"set yrange [{min(values) * 0.7:.6g}:{max(values) * 1.4:.6g}]",
+                   YTics(LogTics(values))]
+    else:
+        script += [f"set yrange [0:{max(values) * 1.08 or 1:.6g}]",
+                   YTics(EvenTics(max(values)))]
+    plots = []
+    for i, (server, (colour, shape, width)) in enumerate(styles.items()):
+        data = "\n".join(f"{x} {value / unit:.6g}" for x, value in sorted(series[server]))
+        script.append(f"$d{i} << EOD\n{data}\nEOD")
+        plots.append(f'$d{i} using 1:2 with linespoints linecolor rgb "{colour}" linewidth {width} pointtype {shape} '
+                     f'pointsize 0.8 title "{Quoted(words.Label(server))}"')
+    script.append("plot " + ", \\\n  ".join(plots))
+    return Chart(name, title, "\n".join(line for line in script if line) + "\n")
+
+
+def YTics(values):
+    """With their words, for gnuplot would write thousands as the locale does."""
+    return "set ytics (" + ", ".join(f'"{words.Count(y) if y >= 1 else f"{y:g}"}" {y:g}' for y in values) + ")"
+
+
+def LogTics(values):
+    """1, 2 and 5 of each power of ten, or the powers alone where that would be many."""
+    low, high = min(values) * 0.7, max(values) * 1.4
+    steps = (1, 2, 5) if high / low < 2_000 else (1,)
+    return [step * 10.0**power for power in range(-6, 10) for step in steps if low <= step * 10.0**power <= high]
+
+
+def EvenTics(most):
+    """From 0 in four to eight even steps."""
+    step = 10.0**math.floor(math.log10(most or 1))
+    step *= next(part for part in (0.2, 0.5, 1) if most / (step * part) <= 8) if most else 1
+    return [i * step for i in range(int((most or 1) * 1.08 / step) + 1)]
+
+
+def Ratios(name, title, x_title, rows):
+    """Each row: (label, (low, median, high), limit or None, reached or None). The median is a point between its quartiles,
+    the promise a bar across them."""
+    rows = [row for row in rows if all(value > 0 for value in row[1])]
+    if not rows:
+        return None
+    top = len(rows)
+    values = [v for _, three, limit, _ in rows for v in (*three, *([limit] if limit else []), 1.0)]
+    tics = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50)
+            if min(values) * 0.85 <= t <= max(values) * 1.2]
+    longest = max(len(row[0]) for row in rows)
+    script = [TERMINAL.format(width=960, height=96 + 24 * top), COMMON.format(title=Quoted(title)),
+              "set key below center horizontal",
+              "set logscale x 10", f"set xrange [{min(values) * 0.85:.6g}:{max(values) * 1.2:.6g}]",
+              "set xtics (" + ", ".join(f'"{t:g}x" {t:g}' for t in tics) + ")",
+              f"set yrange [0.3:{top}.7]", f"set lmargin {longest * 0.92 + 2:.0f}",
+              f'set xlabel "{Quoted(x_title)}" textcolor "#222222"',
+              "set ytics (" + ", ".join(f'"{Quoted(row[0])}" {top - i}' for i, row in enumerate(rows)) + ")",
+              f'set arrow from 1,0.3 to 1,{top}.7 nohead linecolor "#444444" linewidth 1.5 back']
+    kinds = {True: ("target reached", REACHED, 7), False: ("target missed", MISSED, 9), None: ("no target", OTHER, 6)}
+    plots = []
+    for kind, (words_, colour, shape) in kinds.items():
+        points = [(three, top - i) for i, (_, three, _, reached) in enumerate(rows) if reached is kind]
+        if points:
+            block = f"$k{len(plots)}"
+            data = "\n".join(f"{m:.6g} {y} {low:.6g} {high:.6g}" for (low, m, high), y in points)
+            script.append(f"{block} << EOD\n{data}\nEOD")
+            plots.append(f'{block} using 1:2:3:4 with xerrorbars linecolor rgb "{colour}" linewidth 2.5 pointtype {shape} '
+                         f'pointsize 0.9 title "{words_} (median, quartiles)"')
+    limits = [(limit, top - i) for i, (_, _, limit, _) in enumerate(rows) if limit]
+    if limits:
+        script.append("$limits << EOD\n" + "\n".join(f"{x:.6g} {y - 0.36:.2f} 0 0.72" for x, y in limits) + "\nEOD")
+        plots.append('$limits using 1:2:3:4 with vectors nohead linecolor rgb "#000000" linewidth 3 title "target"')
+    script.append("plot " + ", \\\n  ".join(plots))
+    return Chart(name, title, "\n".join(script) + "\n")

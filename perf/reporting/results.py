@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""perf/results/*.json in one form, whichever program wrote it. What a row lacks is None; nothing is made up for it."""
+import glob
+import json
+import os
+import tomllib
+from dataclasses import dataclass, field
+
+METRICS = ("rate", "cpu", "both", "p50", "p99")  # ratios A/B of a pair
+
+
+@dataclass
+class Pair:
+    """Two servers in turn: quartiles (low, median, high) of the ratios A/B, and what was promised of them."""
+    scenario: dict
+    a: str
+    b: str
+    connections: int | None
+    ratios: dict  # metric: (low, median, high)
+    target: dict  # metric: the least rate, the most of everything else
+    rate_a: float | None = None
+    rate_b: float | None = None
+    latency_a: dict = field(default_factory=dict)
+    latency_b: dict = field(default_factory=dict)
+    gates: dict = field(default_factory=dict)
+    note: str | None = None
+
+
+@dataclass
+class Level:
+    """One server that holds so many connections."""
+    scenario: dict
+    server: str
+    connections: int
+    row: dict  # as it was written
+
+    def __getattr__(self, name):
+        return self.row.get(name)
+
+    @property
+    def gates(self):
+        return self.row.get("gates") or {}
+
+    @property
+    def bytes_together(self):
+        user, kernel = self.row.get("user_bytes"), self.row.get("kernel_bytes")
+        return None if user is None or kernel is None else user + kernel
+
+
+@dataclass
+class Results:
+    about: dict = field(default_factory=dict)  # name of the file: machine facts
+    pairs: list = field(default_factory=list)
+    levels: list = field(default_factory=list)
+    broadcasts: list = field(default_factory=list)
+    http_memory: list = field(default_factory=list)
+    slow_clients: list = field(default_factory=list)
+    instructions: list = field(default_factory=list)
+    skipped: list = field(default_factory=list)  # (scenario, server or None, why)
+    wanted: dict = field(default_factory=dict)  # perf/scenarios.toml
+    servers: dict = field(default_factory=dict)  # perf/servers.toml
+
+    def Scenarios(self):
+        return {row.scenario["name"] for row in self.pairs + self.levels}
+
+
+def Three(value):
+    """Quartiles, or one figure that stands for all three; None for what is not there."""
+    if isinstance(value, (int, float)):
+        return (value, value, value)
+    if isinstance(value, list) and len(value) == 3 and all(isinstance(v, (int, float)) for v in value):
+        return tuple(value)
+    return None
+
+
+def Present(figures):
+    return {name: value for name, value in (figures or {}).items() if value is not None}
+
+
+def PairOf(row, scenario):
+    if "ratio" in row:  # the first form of paired rounds
+        quartiles = {"rate": ("ratio", "ratio_quartiles"), "cpu": ("cpu_ratio", "cpu_ratio_quartiles"),
+                     "both": ("both_ratio", "both_ratio_quartiles")}
+        ratios = {name: Three([row[limits][0], row[median], row[limits][1]])
+                  for name, (median, limits) in quartiles.items() if row.get(median) and row.get(limits)}
+        gates = {"errors": row.get("errors", 0)}
+        latency = {side: Present({"p99_us": row.get(f"p99_us_{side}") or None}) for side in "ab"}
+        scenario = {**OfLoad(row.get("load", "")), **scenario, "name": row.get("scenario", scenario["name"])}
+    else:
+        ratios = {name: Three(row.get(name)) for name in METRICS}
+        gates, latency = row.get("gates") or {}, {side: Present(row.get(f"latency_{side}")) for side in "ab"}
+    return Pair(scenario, row["a"], row["b"], row.get("connections", scenario.get("connections")), Present(ratios),
+                Present(row.get("target")), row.get("rate_a"), row.get("rate_b"), latency["a"], latency["b"], gates,
+                row.get("note"))
+
+
+def OfLoad(words):
+    """What a load's command line says of a scenario: `wrk -c 64 -P 16 /1k.bin`."""
+    words = words.split()
+    if not words or words[0] != "wrk":
+        return {}
+    said = {"service": "http", "path": words[-1]}
+    for flag, name in ("-c", "connections"), ("-P", "depth"):
+        if flag in words:
+            said[name] = int(words[words.index(flag) + 1])
+    return said
+
+
+def Read(directory, scenarios_toml, servers_toml):
+    results = Results(wanted=Toml(scenarios_toml), servers=Toml(servers_toml))
+    for path in sorted(glob.glob(os.path.join(directory, "*.json"))):
+        with open(path) as f:
+            try:
+                document = json.load(f)
+            except ValueError as error:
+                raise SystemExit(f"report: {path}: {error}")
+        name = os.path.basename(path)[:-len(".json")]
+        Add(results, name, document)
+    results.levels.sort(key=lambda level: level.connections)
+    return results
+
+
+def Add(results, name, document):
+    if document.get("about"):
+        results.about[name] = document["about"]
+    if "members" in document:
+        results.broadcasts.append(document)
+        return
+    if "bytes_each" in document:
+        results.http_memory.append(document)
+        return
+    scenario = {**results.wanted.get(name, {}), **(document.get("scenario") or {})}
+    scenario.setdefault("name", name)
+    for row in document.get("rows", []):
+        if "instructions" in row:
+            results.instructions.append(row)
+        elif "held_least" in row:
+            results.slow_clients.append(row)
+        elif "members" in row:
+            results.broadcasts.append(row)
+        elif "a" in row and "b" in row:
+            results.pairs.append(PairOf(row, scenario))
+        elif "server" in row and row.get("connections"):
+            results.levels.append(Level(scenario, row["server"], row["connections"], row))
+        elif "skipped" in row:
+            results.skipped.append((scenario["name"], row.get("server"), row["skipped"]))
+    for skipped in document.get("skipped", []):
+        results.skipped.append((scenario["name"], skipped.get("server"), skipped.get("why", "")))
+
+
+def Toml(path):
+    if not os.path.exists(path):
+        return {}
+    with open(path, "rb") as f:
+        return {name: {**entry, "name": name} for name, entry in tomllib.load(f).items() if isinstance(entry, dict)}

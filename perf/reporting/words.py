@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How figures, servers and scenarios are written. The words are fixed; every figure comes from a result."""
+
+NONE = "–"
+
+# What a reader who does not know the programs of perf/peers calls them, and what they are.
+SERVERS = {
+    "mooring-echo": ("Mooring", "this project, io_uring, a service of callbacks"),
+    "mooring-line": ("Mooring", "this project, io_uring, one coroutine a connection"),
+    "mooring-http": ("Mooring", "this project, HTTP/1.1, a folder"),
+    "mooring-hello": ("Mooring", "this project, HTTP/1.1, one route in a program"),
+    "mooring-base": ("Mooring, io_uring-base", "this project on what io_uring of Linux 6.1 has"),
+    "mooring-epoll": ("Mooring, epoll", "this project where io_uring is refused"),
+    "mooring-chat": ("Mooring", "this project's chat example"),
+    "mooring-kv": ("Mooring", "this project's kv example, which speaks to Redis' clients"),
+    "mooring-proxy": ("Mooring", "this project's proxy example"),
+    "bare-ring": ("bare io_uring", "one file around io_uring: no timers, no limits, no drain. What the kernel allows at most"),
+    "epoll": ("plain epoll", "level-triggered epoll, one read of 64 KB, one write"),
+    "go-echo": ("Go net", "the echo server of a Go guide: a goroutine and 4 KB a connection"),
+    "go-echo-lazy": ("Go net, pooled", "the same without a buffer while it waits (sync.Pool)"),
+    "go-echo-64k": ("Go net, 64 KB", "the same with a buffer of 64 KB"),
+    "go-line": ("Go net", "the guide's line server: bufio, flushed after every line"),
+    "go-line-pooled": ("Go net, pooled", "the same, its buffers from a sync.Pool"),
+    "go-line-lazy": ("Go net, lazy flush", "the same, flushed when its reader is empty"),
+    "go-chat": ("Go net", "the chat server of the Go books: two goroutines and a channel for each member"),
+    "redis": ("redis-server", "Debian's, without persistence"),
+    "haproxy": ("HAProxy", "Debian's, in TCP mode on one thread"),
+    "nginx": ("nginx", "Debian's, one process, sendfile and open_file_cache on"),
+    "h2o": ("h2o", "Debian's, as it comes"),
+    "libuv": ("libuv", "a callback echo server on Debian's libuv"),
+    "libevent": ("libevent", "an echo server on Debian's libevent"),
+    "asio": ("Asio", "a coroutine echo server on Debian's Asio"),
+}
+
+
+# What perf/harness puts behind these paths.
+HTTP = {"/": "an answer of 13 B", "/1k.bin": "a file of 1 KB", "/1m.bin": "a file of 1 MB, from the cache",
+        "/16m.bin": "a file of 16 MB, streamed"}
+
+
+def Label(server, tails=("-echo", "-line", "-http")):
+    """A server's name for readers."""
+    if server in SERVERS:
+        return SERVERS[server][0]
+    for tail in tails:
+        if server.endswith(tail) and server[:-len(tail)] in SERVERS:
+            return SERVERS[server[:-len(tail)]][0]
+    return server.split()[0].rsplit("/", 1)[-1]
+
+
+def Ours(server):
+    return server.startswith("mooring")
+
+
+def Count(n):
+    return f"{n:,.0f}"
+
+
+def Significant(value, digits=3):
+    """126,128 becomes 126,000: the last digits of a speed say nothing."""
+    if value == 0:
+        return "0"
+    magnitude = len(str(int(abs(value))))
+    return f"{round(value, digits - magnitude):,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
+
+
+def Rate(value):
+    return NONE if value is None else Significant(value)
+
+
+def Bytes(value):
+    return NONE if value is None else f"{value:,.0f} B"
+
+
+def Micros(value):
+    if value is None:
+        return NONE
+    if value < 1_000:
+        return f"{Significant(value)} µs"
+    return f"{Significant(value / 1_000)} ms" if value < 1_000_000 else f"{Significant(value / 1_000_000)} s"
+
+
+def Seconds(value):
+    return NONE if value is None else f"{Significant(value)} s"
+
+
+def Percent(fraction, digits=0):
+    return NONE if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def Times(ratio):
+    return f"{ratio:.1f}x" if ratio >= 9.95 else f"{ratio:.2f}x"
+
+
+def Quartiles(three):
+    """1.34x (1.22 to 1.46)"""
+    if three is None:
+        return NONE
+    low, median, high = three
+    return Times(median) if low == high else f"{Times(median)} ({Times(low)[:-1]} to {Times(high)[:-1]})"
+
+
+def Size(bytes_):
+    return f"{bytes_ // 1024} KB" if bytes_ >= 1024 and bytes_ % 1024 == 0 else f"{bytes_} B"
+
+
+def List(items, last="and"):
+    items = list(items)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
+
+
+def What(scenario, connections=None):
+    """A scenario in a line: its own title, or one made of what it does."""
+    if scenario.get("title"):
+        return scenario["title"]
+    parts = [Transport(scenario) + Asks(scenario)]
+    if scenario.get("behind") or scenario.get("service") == "proxy":
+        parts.append("before an echo server")
+    depth = scenario.get("depth")
+    if depth is not None:
+        parts.append("one in flight" if depth == 1 else f"{depth} in flight")
+    parts += Special(scenario)
+    connections = connections or scenario.get("connections")
+    if isinstance(connections, int):
+        parts.append(f"{Count(connections)} connections" + (" at a time" if IsChurn(scenario) else ""))
+    if scenario.get("shards", 1) not in (1, None):
+        parts.append(f"{scenario['shards']} shards")
+    return ", ".join(parts) if len(parts) > 1 else scenario["name"]
+
+
+def Asks(scenario):
+    service, size = scenario.get("service", ""), scenario.get("bytes")
+    if IsChurn(scenario):
+        return "connect, one exchange, close"
+    if service in ("http", "hello"):
+        path = scenario.get("path", "/")
+        return f"HTTP, {HTTP.get(path, path)}"
+    words = service or scenario["name"]
+    if IsMixed(scenario):
+        return f"{words}, mixed sizes"
+    return f"{words}, {Size(size)}" if isinstance(size, int) else words
+
+
+def Transport(scenario):
+    transport = scenario.get("transport")
+    return f"--transport={transport}, " if transport and transport not in ("auto", "io_uring") else ""
+
+
+def Special(scenario):
+    said = []
+    if IsOpenLoop(scenario):
+        said.append("open loop")
+    if scenario.get("active"):
+        active = scenario["active"]
+        said.append(f"{Percent(active)} of them active" if isinstance(active, float) else f"{Count(active)} of them active")
+    if scenario.get("slow"):
+        said.append(f"{Count(scenario['slow'])} of them slow")
+    return said
+
+
+def IsChurn(scenario):
+    return bool(scenario.get("churn")) or scenario.get("kind") == "churn" or scenario["name"].startswith("churn")
+
+
+def IsMixed(scenario):
+    sizes = scenario.get("bytes")
+    return isinstance(sizes, list) or (isinstance(sizes, str) and "," in sizes)
+
+
+def IsOpenLoop(scenario):
+    return scenario.get("kind") == "latency"
+
+
+def IsHttp(scenario):
+    return scenario.get("service") in ("http", "hello") or scenario["name"].startswith("http")

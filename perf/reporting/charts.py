@@ -75,7 +75,7 @@ def Quoted(text):
 def Styles(servers):
     """{server: (colour, shape, width)}, the same on every chart of a page."""
     styles, peers = {}, 0
-    for server in sorted(servers, key=lambda s: (not words.Ours(s), s)):
+    for server in sorted(servers, key=words.Place):
         if words.Ours(server) and not any(words.Ours(s) for s in styles):
             styles[server] = (OURS, 7, 3)
         else:
@@ -108,6 +108,9 @@ def Lines(name, title, y_title, series, *, log=False, unit=1.0):
         script.append(f"$d{i} << EOD\n{data}\nEOD")
         plots.append(f'$d{i} using 1:2 with linespoints linecolor rgb "{colour}" linewidth {width} pointtype {shape} '
                      f'pointsize 0.8 title "{Quoted(words.Label(server))}"')
+    first = next(iter(styles))
+    if words.Ours(first):  # again, so that it lies above the others
+        plots.append(plots[0][:plots[0].index(" title ")] + " notitle")
     script.append("plot " + ", \\\n  ".join(plots))
     return Chart(name, title, "\n".join(line for line in script if line) + "\n")
 
@@ -131,6 +134,15 @@ def EvenTics(most):
     return [i * step for i in range(int((most or 1) * 1.08 / step) + 1)]
 
 
+def RatioTics(low, high):
+    """Round ratios, as many as have room for their words."""
+    tics, apart = [1], 0.07 * math.log(high / low)
+    for tic in (10, 0.1, 2, 0.5, 5, 0.2, 0.01, 0.02, 0.05, 20, 50, 100, 1.5, 0.7, 3, 7, 0.3, 15, 30, 1.2, 0.8, 0.9, 1.1):
+        if low <= tic <= high and all(abs(math.log(tic / other)) >= apart for other in tics):
+            tics.append(tic)
+    return sorted(tics)
+
+
 def Ratios(name, title, x_title, rows):
     """Each row: (label, (low, median, high), limit or None, reached or None). The median is a point between its quartiles,
     the promise a bar across them."""
@@ -139,14 +151,15 @@ def Ratios(name, title, x_title, rows):
         return None
     top = len(rows)
     values = [v for _, three, limit, _ in rows for v in (*three, *([limit] if limit else []), 1.0)]
-    tics = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50)
-            if min(values) * 0.85 <= t <= max(values) * 1.2]
+    low, high = min(values) * 0.88, max(values) * 1.14
     longest = max(len(row[0]) for row in rows)
-    script = [TERMINAL.format(width=960, height=96 + 24 * top), COMMON.format(title=Quoted(title)),
-              "set key below center horizontal",
-              "set logscale x 10", f"set xrange [{min(values) * 0.85:.6g}:{max(values) * 1.2:.6g}]",
-              "set xtics (" + ", ".join(f'"{t:g}x" {t:g}' for t in tics) + ")",
-              f"set yrange [0.3:{top}.7]", f"set lmargin {longest * 0.92 + 2:.0f}",
+    height = 170 + 22 * top
+    script = [TERMINAL.format(width=max(960, 7 * longest + 440), height=height), COMMON.format(title=""),
+              f'set label 1 "{Quoted(title)}" at screen 0.5,screen 1 offset 0,-1.2 center textcolor "#111111"',
+              f"set key at screen 0.5,screen {1 - 36 / height:.3f} center top", "set tmargin 6.5",
+              "set logscale x 10", f"set xrange [{low:.6g}:{high:.6g}]",
+              "set xtics (" + ", ".join(f'"{t:g}x" {t:g}' for t in RatioTics(low, high)) + ")",
+              f"set yrange [0.3:{top}.7]", f"set lmargin {longest * 0.74 + 2:.0f}", "set rmargin 3",
               f'set xlabel "{Quoted(x_title)}" textcolor "#222222"',
               "set ytics (" + ", ".join(f'"{Quoted(row[0])}" {top - i}' for i, row in enumerate(rows)) + ")",
               f'set arrow from 1,0.3 to 1,{top}.7 nohead linecolor "#444444" linewidth 1.5 back']
@@ -159,7 +172,7 @@ def Ratios(name, title, x_title, rows):
             data = "\n".join(f"{m:.6g} {y} {low:.6g} {high:.6g}" for (low, m, high), y in points)
             script.append(f"{block} << EOD\n{data}\nEOD")
             plots.append(f'{block} using 1:2:3:4 with xerrorbars linecolor rgb "{colour}" linewidth 2.5 pointtype {shape} '
-                         f'pointsize 0.9 title "{words_} (median, quartiles)"')
+                         f'pointsize 0.9 title "{words_}: median, quartiles"')
     limits = [(limit, top - i) for i, (_, _, limit, _) in enumerate(rows) if limit]
     if limits:
         script.append("$limits << EOD\n" + "\n".join(f"{x:.6g} {y - 0.36:.2f} 0 0.72" for x, y in limits) + "\nEOD")

@@ -4,12 +4,13 @@ import textwrap
 
 from . import charts, targets, words
 from .tables import Table
-from .words import Bytes, Count, Label, Micros, NONE, Percent, Quartiles, Rate, Seconds, What
+from .words import Bytes, Count, Label, Micros, Percent, Quartiles, Rate, What
 
 NOT_YET = "Not measured yet.\n"
 CHARTS = "performance"  # a folder beside the page
 GIGABYTE = 2**30
 FITS_IN = 8 * GIGABYTE
+WOKEN_FROM = 10_000
 TABLE_UP_TO = 100_000  # connections; what is beyond is about the most that one machine holds
 
 
@@ -87,8 +88,9 @@ def Opening(results):
 
 LABELS = {"kernel": "Linux", "machine": "architecture", "cpu": "CPU", "cpu_model": "CPU", "cpus": "CPUs", "cores": "CPUs",
           "memory_gb": "memory, GB", "memory_bytes": "memory", "governor": "CPU governor", "clang": "compiler",
-          "transparent_huge_pages": "transparent huge pages"}
-OF_EACH_RUN = ("day", "commit", "rounds", "seconds", "load_average_before")
+          "huge_pages": "transparent huge pages", "descriptors_of_a_process": "descriptors a process may have",
+          "server_cpu": "the server's CPU", "load_cpu": "the load's CPU", "kernel_memory": "kernel memory is counted in"}
+OF_EACH_RUN = ("day", "commit", "clean", "rounds", "seconds", "load_average_before")
 
 
 def Method(results):
@@ -104,15 +106,23 @@ def Method(results):
     said += "\nThe runs. A load average above the number of CPUs means that the machine had other work beside the measurement, "
     said += "which widens the quartiles:\n\n"
     said += Table(["result", "day", "commit", "rounds", "seconds each", "load average before"],
-                  [[f"`{name}`", about.get("day"), str(about.get("commit") or "")[:12], about.get("rounds"),
-                    about.get("seconds"), about.get("load_average_before")] for name, about in sorted(results.about.items())])
+                  [[f"`{name}`", about.get("day"), Commit(about), about.get("rounds"),
+                    about.get("seconds"), about.get("load_average_before")] for name, about in results.about.items()])
     return said
+
+
+def Commit(about):
+    commit = str(about.get("commit") or "")[:12]
+    return commit + (", changed" if commit and about.get("clean") is False else "")
 
 
 def Facts(about, before=""):
     """(name, value) of what is true of the machine, not of a run."""
     for name, value in about.items():
         if name in OF_EACH_RUN or value in (None, "", {}, []):
+            continue
+        if name == "sysctls":
+            yield name, "; ".join(f"`{key}` = {each}" for key, each in value.items())
             continue
         if isinstance(value, dict):
             yield from Facts(value, "" if name == "versions" else f"{name}: ")
@@ -128,9 +138,12 @@ def Targets(rows, drawn):
     said = "## Targets\n\n"
     if not rows:
         return said + NOT_YET
-    reached = sum(row.verdict == targets.REACHED for row in rows)
+    counts = [(sum(row.verdict == verdict for row in rows), words_) for verdict, words_ in
+              ((targets.REACHED, "reached"), (targets.MISSED, "missed"), (targets.INVALID, "not valid"),
+               (targets.UNMEASURED, "not measured"))]
     said += ("What the project promises itself, and what came out. *≥* is a ratio that has to be at least so much, *≤* one "
-             f"that may be at most so much; the median decides.\n\n**{reached} of {len(rows)} are reached.**\n\n")
+             f"that may be at most so much; the median decides.\n\nOf "
+             f"{len(rows)}: **{words.List(f'{count} {what}' for count, what in counts if count)}**.\n\n")
     table = [[row.what, row.of, row.target, row.measured, row.verdict, targets.Notes(row.pair) if row.pair else ""]
              for row in rows]
     said += Table(["what", "of", "target", "measured (quartiles)", "verdict", "note"], table, keep=5) + "\n"
@@ -138,7 +151,7 @@ def Targets(rows, drawn):
                               ("ratios_cost", "CPU time and latency against other servers (left is better)", "cost")):
         shown = [(f"{ChartLabel(row)}", row.ratio, row.limit, row.verdict == targets.REACHED) for row in rows
                  if row.ratio and row.verdict != targets.INVALID and (row.metric == "rate") == (kind == "rate")]
-        chart = charts.Ratios(name, title, "ratio A/B, logarithmic: one means that they are equal", shown)
+        chart = charts.Ratios(name, title, "Mooring / the other: at 1x they are equal", shown)
         said += Image(chart, drawn, f"{title}: each target's median with its quartiles, and the target")
     return said
 
@@ -147,7 +160,8 @@ def ChartLabel(row):
     if row.pair is None:
         return f"{row.what}: {row.of.split(',')[0]}"
     metric = {"rate": "", "cpu": "CPU", "both": "CPU of both", "p50": "p50", "p99": "p99"}.get(row.metric, row.metric)
-    return f"{row.what}: {metric + ', ' if metric else ''}{Label(row.pair.b)}"
+    what = What(row.pair.scenario, row.pair.connections).replace(", one in flight", "")
+    return f"{what}: {metric + ', ' if metric else ''}{Label(row.pair.b)}"
 
 
 # --- 1,000 to 100,000 connections
@@ -159,7 +173,7 @@ other; then all rest, and the memory is read. *Efficiency* is the rate against t
 of its speed is left when there are more connections. As each row is a run of its own, speeds of different servers here
 were not taken in turn: the paired rows above compare speeds, this table memory and how it scales.
 """
-LEVEL_HEADER = ["connections", "server", "messages/s", "efficiency", "CPU a message", "p99", "set up in", "user memory each",
+LEVEL_HEADER = ["connections", "server", "shards", "messages/s", "efficiency", "CPU a message", "p99", "set up in", "user memory each",
                 "kernel memory each", "together", "idle CPU", "note"]
 
 
@@ -178,9 +192,8 @@ SERVICES = {"echo": "Echo", "line": "Line: a request that ends with a newline ge
 
 
 def Title(scenario):
-    service = SERVICES.get(scenario.get("service"), scenario.get("service") or scenario["name"])
-    shards = scenario.get("shards")
-    return scenario.get("title") or service + (f", {shards} shards" if shards not in (None, 1) else "")
+    service = words.Service(scenario)
+    return scenario.get("what") or SERVICES.get(service, service)
 
 
 def ByScenario(rows):
@@ -192,7 +205,7 @@ def ByScenario(rows):
 
 def InOrder(levels):
     """By connections; ours first, then by name."""
-    return sorted(levels, key=lambda l: (l.connections, not words.Ours(l.server), l.server))
+    return sorted(levels, key=lambda l: (l.connections, words.Place(l.server)))
 
 
 def LevelTable(levels):
@@ -203,8 +216,9 @@ def LevelTable(levels):
     rows = []
     for level in InOrder(levels):
         efficiency = level.rate / best[level.server] if level.rate is not None and best[level.server] else None
-        rows.append([Count(level.connections), Label(level.server), Rate(level.rate), Percent(efficiency),
-                     Micros(level.cpu_us), Micros((level.latency or {}).get("p99_us")), Seconds(level.setup_seconds),
+        shards = level.shards if (level.shards or 1) > 1 else ""
+        rows.append([Count(level.connections), Label(level.server), shards, Rate(level.rate), Percent(efficiency),
+                     Micros(level.cpu_us), Micros((level.latency or {}).get("p99_us")), Micros(None if level.setup_seconds is None else 1e6 * level.setup_seconds),
                      Bytes(level.user_bytes), Bytes(level.kernel_bytes), Bytes(level.bytes_together),
                      Percent(level.idle_cpu, 2), LevelNotes(level)])
     return Table(LEVEL_HEADER, rows, keep=2)
@@ -225,6 +239,11 @@ the allocator keeps. Of the kernel's, *socket* is the TCP socket itself and *rec
 """
 
 
+GIVEN_BACK = """Where *pages* is below 0, pages that were touched before listening have been given back meanwhile.
+
+"""
+
+
 def Split(levels):
     largest = {}
     for level in levels:
@@ -240,7 +259,8 @@ def Split(levels):
         rest = level.user_bytes - sum(known) if known and level.user_bytes is not None else None
         rows.append([Label(level.server), Count(level.connections), *(Bytes(user.get(p)) for p in ("connection", "frame", "buffers")),
                      Bytes(rest), *(Bytes(kernel.get(p)) for p in ("socket", "receive"))])
-    return SPLIT + Table(["server", "connections", "connection", "frame", "buffers", "pages", "kernel: socket",
+    negative = any(row[5].startswith("-") for row in rows)
+    return SPLIT + (GIVEN_BACK if negative else "") + Table(["server", "connections", "connection", "frame", "buffers", "pages", "kernel: socket",
                           "kernel: receive"], rows, keep=2) + "\n"
 
 
@@ -316,13 +336,20 @@ def Woken(results):
     said = ("## Woken at once\n\nAll connections rest; then one message is sent on every one of them at the same instant. When the first, the "
             "median and the last have their answers, from that instant on.\n\n")
     rows = []
-    for level in InOrder(l for l in results.levels if l.wake):
+    for pair in results.pairs:
+        for server, latency in ((pair.a, pair.latency_a), (pair.b, pair.latency_b)) if pair.scenario.get("wake") else ():
+            rows.append([words.Service(pair.scenario), Count(pair.connections or 0), Label(server),
+                         *(Micros(latency.get(k)) for k in ("first_us", "p50_us", "p99_us", "max_us")), targets.Notes(pair)])
+    for level in sorted(InOrder(l for l in results.levels if l.wake and l.connections >= WOKEN_FROM), key=lambda l: words.Service(l.scenario)):
         wake = level.wake
-        rows.append([Count(wake.get("connections") or level.connections), Label(level.server), level.scenario.get("service", ""),
+        rows.append([words.Service(level.scenario), Count(wake.get("connections") or level.connections), Label(level.server),
                      *(Micros(wake.get(k)) for k in ("first_us", "median_us", "p99_us", "last_us")), LevelNotes(level)])
     if not rows:
         return said + NOT_YET
-    return said + Table(["connections", "server", "service", "first", "median", "p99", "last", "note"], rows, keep=2)
+    said += Table(["service", "connections", "server", "first", "median", "p99", "last", "note"], rows, keep=3)
+    pairs = [pair for pair in results.pairs if pair.scenario.get("wake")]
+    return said + ("\nIn turn (*p50* and *p99* are of the time until a connection has its answer):\n\n" + PairTable(pairs)
+                   if pairs else "")
 
 
 def Broadcast(results):
@@ -353,9 +380,10 @@ def Million(results):
     if not levels:
         return said + NOT_YET
     for group in ByScenario(levels).values():
-        shards = group[0].shards or group[0].scenario.get("shards")
-        said += (f"With {shards} shards:\n\n" if shards else "") + LevelTable(group) + "\n"
-        said += "".join(f"What stopped it: {level.stopped}\n\n" for level in group[-1:] if level.stopped)
+        stopped = [level for level in group if not level.reached]
+        said += LevelTable([level for level in group if level.reached]) + "\n" if len(stopped) < len(group) else ""
+        said += "".join(f"- What stopped {Label(level.server)} at {Count(level.connections)}: {level.note or 'not said'}\n"
+                        for level in stopped) + "\n"
     return said
 
 
@@ -365,7 +393,7 @@ def Fits(results):
             "and what the server takes without connections have to be subtracted.\n\n")
     largest = {}
     for level in Plain(results):
-        key = (level.scenario.get("service") or level.scenario["name"], level.server)
+        key = (words.Service(level.scenario), level.server)
         if level.bytes_together and level.connections >= getattr(largest.get(key), "connections", 0):
             largest[key] = level
     if not largest:
@@ -387,7 +415,7 @@ def Latency(results):
     rows = []
     for pair in pairs:
         for server, latency, rate in ((pair.a, pair.latency_a, pair.rate_a), (pair.b, pair.latency_b, pair.rate_b)):
-            rows.append([What(pair.scenario, pair.connections), Label(server), Rate(rate),
+            rows.append([What(pair.scenario, pair.connections), Label(server), Rate(pair.offered or rate),
                          *(Micros(latency.get(key)) for _, key in PERCENTILES), targets.Notes(pair)])
         rows.append(["", f"{Label(pair.a)} / {Label(pair.b)}", "", Quartiles(pair.ratios.get("p50")), "",
                      Quartiles(pair.ratios.get("p99")), "", "", "", ""])
@@ -423,7 +451,7 @@ def Servers(results):
     if not names:
         return ""
     rows = [[Label(name), f"`{name}`", words.SERVERS.get(name, ("", ""))[1]]
-            for name in sorted(names, key=lambda n: (not words.Ours(n), n))]
+            for name in sorted(names, key=words.Place)]
     return "## The servers\n\n" + Table(["here", "in `perf/servers.toml`", "what it is"], rows, keep=3)
 
 
@@ -436,27 +464,31 @@ def Missing(results):
         if name not in there:
             lines.append(f"- `{name}` ({What(entry)}) has no result.")
             continue
-        absent = [server for server in Asked(entry) if server not in ServersOf(results, name)]
+        absent = [server for server in Asked(entry, results.servers) if server not in ServersOf(results, name)]
         if absent:
             lines.append(f"- `{name}` was measured without {words.List(f'`{server}`' for server in absent)}.")
         lines += AbsentLevels(results, name, entry, absent)
     for scenario, server, why in results.skipped:
         lines.append(f"- `{scenario}`{f', `{server}`' if server else ''} was skipped: {why}")
     invalid = [(pair.scenario["name"], Label(pair.b), targets.Problems(pair.gates)) for pair in results.pairs]
-    invalid += [(l.scenario["name"], f"{Label(l.server)} at {Count(l.connections)}", targets.Problems(l.gates)) for l in results.levels]
+    invalid += [(l.scenario["name"], f"{Label(l.server)} at {Count(l.connections)}", targets.Problems(l.gates))
+                for l in results.levels if l.reached]
+    lines += [f"- `{l.scenario['name']}`, {Label(l.server)} at {Count(l.connections)} connections: {targets.Notes(l)}."
+              for l in results.levels if not l.reached]
     lines += [f"- `{name}`, {who}: the result is not valid ({words.List(problems)})." for name, who, problems in invalid if problems]
     if not results.wanted:
         return said + "There is no list of scenarios to compare with.\n"
     return said + ("\n".join(lines) + "\n" if lines else "Nothing: every scenario has a result for every server.\n")
 
 
-def Asked(entry):
-    """The servers that an entry of scenarios.toml names."""
+def Asked(entry, known):
+    """The servers that an entry of scenarios.toml asks for, of those in servers.toml."""
     names = []
-    for key in ("a", "b", "servers", "peers", "targets"):
+    for key in ("a", "against", "servers"):
         value = entry.get(key)
         names += [value] if isinstance(value, str) else list(value or [])
-    return [name for name in dict.fromkeys(names) if isinstance(name, str)]
+    names += [name for name, server in known.items() if set(server.get("services", [])) & set(entry.get("speaking", []))]
+    return list(dict.fromkeys(names))
 
 
 def ServersOf(results, name):
@@ -465,15 +497,11 @@ def ServersOf(results, name):
 
 
 def AbsentLevels(results, name, entry, absent):
-    wanted = entry.get("levels") or entry.get("connections")
-    if not isinstance(wanted, list):
-        return []
-    lines = []
-    for server in Asked(entry):
+    wanted, lines = entry.get("levels") or [], []
+    for server in Asked(entry, results.servers):
         if server in absent:
             continue
-        there = {p.connections for p in results.pairs if p.scenario["name"] == name and server in (p.a, p.b)}
-        there |= {l.connections for l in results.levels if l.scenario["name"] == name and l.server == server}
+        there = {l.connections for l in results.levels if l.scenario["name"] == name and l.server == server}
         gone = [Count(n) for n in wanted if n not in there]
         if gone:
             lines.append(f"- `{name}`, `{server}` has no result at {words.List(gone)} connections.")

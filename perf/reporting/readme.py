@@ -6,41 +6,39 @@ from .tables import Table
 from .words import Bytes, Count, Label, Quartiles, What
 
 BEGIN, END = "<!-- figures: made by perf/report -->", "<!-- end of figures -->"
-LEAST_PAIRS = 12  # of PAIRS; below, the table says less than the one that was there
+LEAST_ROWS = 12  # of PAIRS; with fewer, the table says less than the one that was there
 
-# (scenario, the other server), in the order of the table.
+# (scenarios that share a row, the other server), in the order of the table. They differ in their connections alone.
 PAIRS = [
-    ("echo64-50", "go-echo"), ("echo64-1000", "go-echo"), ("echo64-10000", "go-echo"),
-    ("echo64-50", "bare-ring"), ("echo64-1000", "bare-ring"), ("echo64-10000", "bare-ring"),
-    ("echo64-50", "epoll"), ("echo64-1000", "epoll"), ("echo64-10000", "epoll"),
-    ("echo16k-50", "go-echo"), ("echo16k-50", "epoll"),
-    ("line16-50", "go-line"), ("line16-50", "go-line-lazy"),
-    ("churn-50", "go-echo"), ("churn-50", "epoll"),
-    ("latency-1000", "go-echo"), ("latency-10000", "go-echo"),
-    ("http13-64", "nginx"), ("http13-pipe16-64", "nginx"), ("http1k-64", "nginx"), ("http1k-1000", "nginx"),
-    ("http1m-16", "nginx"), ("http16m-16", "nginx"),
-    ("redis-set-16", "redis"), ("redis-get-16", "redis"), ("proxy64", "haproxy"), ("proxy16k", "haproxy"),
+    (["echo64-50"], "go-echo"), (["echo64-1000"], "go-echo"), (["echo64-10000"], "go-echo"),
+    (["echo64-50", "echo64-1000", "echo64-10000"], "bare-ring"), (["echo64-50", "echo64-1000", "echo64-10000"], "epoll"),
+    (["echo16k-50"], "go-echo"), (["echo16k-50"], "epoll"), (["line16-50"], "go-line"), (["line16-50"], "go-line-lazy"),
+    (["churn-50"], "go-echo"), (["churn-50"], "epoll"), (["latency-1000"], "go-echo"), (["latency-10000"], "go-echo"),
+    (["http13-64"], "nginx"), (["http13-pipe16-64"], "nginx"), (["http1k-64", "http1k-1000"], "nginx"),
+    (["http1m-16"], "nginx"), (["http16m-16"], "nginx"), (["redis-set-16"], "redis"), (["redis-get-16"], "redis"),
+    (["proxy64"], "haproxy"), (["proxy16k"], "haproxy"),
 ]
 
 
 def Measured(results):
-    """The pairs of PAIRS that are there, in their order."""
+    """The rows of PAIRS that are there, each with its pairs."""
     there = {(pair.scenario["name"], pair.b): pair for pair in results.pairs if not targets.Problems(pair.gates)}
-    return [there[key] for key in PAIRS if key in there]
+    rows = [[there[name, b] for name in names if (name, b) in there] for names, b in PAIRS]
+    return [row for row in rows if row]
 
 
 def Replace(text, results):
     """(README.md with its figures, why they were left as they are or None)"""
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise SystemExit(f"report: README.md has not its two comments, {BEGIN} and {END}")
-    pairs = Measured(results)
-    if len(pairs) < LEAST_PAIRS:
-        return text, f"{len(pairs)} of the {len(PAIRS)} pairs of its table have a result, fewer than {LEAST_PAIRS}"
+    measured = Measured(results)
+    if len(measured) < LEAST_ROWS:
+        return text, f"{len(measured)} of the {len(PAIRS)} rows of its table have a result, fewer than {LEAST_ROWS}"
     head, rest = text.split(BEGIN)
-    return head + BEGIN + "\n\n" + Figures(results, pairs) + "\n" + END + rest.split(END)[1], None
+    return head + BEGIN + "\n\n" + performance.Wrapped(Figures(results, measured)) + "\n" + "\n" + END + rest.split(END)[1], None
 
 
-def Figures(results, pairs):
+def Figures(results, measured):
     machine, rounds = Machine(results), sorted({a["rounds"] for a in results.about.values() if a.get("rounds")})
     counted = f"{rounds[0]} to {rounds[-1]} rounds" if len(rounds) > 1 else f"{rounds[0]} rounds" if rounds else "rounds"
     said = (f"Ratios of paired rounds: both servers up at once, {counted} of each in turn; median and quartiles. A rate is better above 1, "
@@ -48,11 +46,10 @@ def Figures(results, pairs):
             f"{machine}Over loopback the kernel's TCP takes most of the time, of every server. The whole report, with targets that were "
             "missed: [docs/PERFORMANCE.md](docs/PERFORMANCE.md).\n\n")
     rows, before = [], None
-    for pair in pairs:
-        what = What(pair.scenario, pair.connections)
-        rows.append([("the same" if what == before else what) + f": against {Label(pair.b)}",
-                     Quartiles(pair.ratios.get("rate")) if not words.IsOpenLoop(pair.scenario) else words.NONE,
-                     Short(pair, "both" if "both" in pair.target else "cpu"), Short(pair, "p99")])
+    for pairs in measured:
+        what = WhatOf(pairs)
+        rows.append([("the same" if what == before else what) + f": against {Label(pairs[0].b)}",
+                     *(Short(pairs, metric) for metric in ("rate", "cpu", "p99"))])
         before = what
     said += Table(["what", "rate", "CPU a message", "p99 latency"], rows, keep=3)
     memory = Memory(results)
@@ -64,11 +61,22 @@ by their number. The kernel's comes on top, whoever holds the connection.
 """
 
 
-def Short(pair, metric):
-    three = pair.ratios.get(metric)
-    if three is None:
+def WhatOf(pairs):
+    """What a row's pairs have in common, and all their connections: 50 / 1,000 connections."""
+    what, counts = What(pairs[0].scenario, pairs[0].connections), [Count(pair.connections or 0) for pair in pairs]
+    return what.replace(f"{counts[0]} connections", f"{' / '.join(counts)} connections")
+
+
+def Short(pairs, metric):
+    """The medians; with its quartiles where a rate stands alone."""
+    if metric == "rate" and words.IsOpenLoop(pairs[0].scenario):
+        return words.NONE  # it was given
+    if metric == "cpu" and "both" in pairs[0].target:
+        return Short(pairs, "both").replace(words.NONE, "") + " with the load's"
+    threes = [pair.ratios.get(metric) for pair in pairs]
+    if not all(threes):
         return words.NONE
-    return words.Times(three[1]) + (", with the load's" if metric == "both" else "")
+    return Quartiles(threes[0]) if metric == "rate" and len(threes) == 1 else " / ".join(words.Times(t[1]) for t in threes)
 
 
 def Machine(results):
@@ -84,14 +92,14 @@ def Memory(results):
     rows = []
     plain = [level for level in performance.Plain(results) if not targets.Problems(level.gates)]
     for service, what in targets.SERVICES.items():
-        levels = [l for l in plain if l.scenario.get("service") == service and l.user_bytes is not None]
-        if not any(words.Ours(l.server) for l in levels):
+        levels = [l for l in plain if words.Service(l.scenario) == service and l.user_bytes is not None]
+        if not any(words.Main(l.server) for l in levels):
             continue
-        at = max(l.connections for l in levels if words.Ours(l.server))
-        there = sorted((l for l in levels if l.connections == at), key=lambda l: (not words.Ours(l.server), l.user_bytes))
+        at = max(l.connections for l in levels if words.Main(l.server))
+        there = sorted((l for l in levels if l.connections == at), key=lambda l: (not words.Main(l.server), not words.Ours(l.server), l.user_bytes))
         rows.append([f"user memory of an idle connection at {Count(at)}, {service} ({what})",
                      "; ".join(f"{Label(l.server)} {Bytes(l.user_bytes)}" for l in there)])
-        kernel = [l.kernel_bytes for l in there if words.Ours(l.server) and l.kernel_bytes is not None]
+        kernel = [l.kernel_bytes for l in there if words.Main(l.server) and l.kernel_bytes is not None]
         if kernel:
             rows.append(["the kernel's for the same", Bytes(kernel[0])])
     for m in results.http_memory:

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 
@@ -24,6 +25,7 @@ class Pair:
     latency_b: dict = field(default_factory=dict)
     gates: dict = field(default_factory=dict)
     note: str | None = None
+    offered: float | None = None  # messages a second, in an open loop
 
 
 @dataclass
@@ -40,6 +42,11 @@ class Level:
     @property
     def gates(self):
         return self.row.get("gates") or {}
+
+    @property
+    def reached(self):
+        """A level that was not has no figures: its note says what stopped it."""
+        return self.row.get("rate") is not None or self.row.get("user_bytes") is not None
 
     @property
     def bytes_together(self):
@@ -88,22 +95,36 @@ def PairOf(row, scenario):
         scenario = {**OfLoad(row.get("load", "")), **scenario, "name": row.get("scenario", scenario["name"])}
     else:
         ratios = {name: Three(row.get(name)) for name in METRICS}
-        gates, latency = row.get("gates") or {}, {side: Present(row.get(f"latency_{side}")) for side in "ab"}
+        gates, latency = dict(row.get("gates") or {}), {side: Present(row.get(f"latency_{side}")) for side in "ab"}
+        if scenario.get("tool", "").startswith("redis-benchmark"):
+            gates.pop("verified", None)  # it cannot; the row says so
     return Pair(scenario, row["a"], row["b"], row.get("connections", scenario.get("connections")), Present(ratios),
                 Present(row.get("target")), row.get("rate_a"), row.get("rate_b"), latency["a"], latency["b"], gates,
-                row.get("note"))
+                Note(row), row.get("offered"))
+
+
+def Note(row):
+    said = [row.get("note")]
+    for letter in "ab":
+        side = row.get(f"side_{letter}") or {}
+        own = [f"{side['active']:,} active"] if side.get("active") else []
+        own += [f"{side['connections']:,} connections"] if side.get("connections") else []
+        own += [f"{side['shards']} shards"] if side.get("shards", 1) > 1 else []
+        own += ["server and load share both CPUs"] if side.get("cpus") == "shared" else []
+        own += [row[f"note_{letter}"]] if row.get(f"note_{letter}") else []
+        processes = ((row.get("sides") or {}).get(letter) or {}).get("processes") or 1
+        own += [f"{processes} processes"] if processes > 1 else []
+        said.append(f"{letter.upper()}: {', '.join(own)}" if own else None)
+    return "; ".join(filter(None, said)) or None
 
 
 def OfLoad(words):
     """What a load's command line says of a scenario: `wrk -c 64 -P 16 /1k.bin`."""
-    words = words.split()
-    if not words or words[0] != "wrk":
-        return {}
-    said = {"service": "http", "path": words[-1]}
+    said, flags = {"tool": words}, words.split()
     for flag, name in ("-c", "connections"), ("-P", "depth"):
-        if flag in words:
-            said[name] = int(words[words.index(flag) + 1])
-    return said
+        if flag in flags:
+            said[name] = int(flags[flags.index(flag) + 1])
+    return said if words else {}
 
 
 def Read(directory, scenarios_toml, servers_toml):
@@ -116,7 +137,11 @@ def Read(directory, scenarios_toml, servers_toml):
                 raise SystemExit(f"report: {path}: {error}")
         name = os.path.basename(path)[:-len(".json")]
         Add(results, name, document)
-    results.levels.sort(key=lambda level: level.connections)
+    places = {name: i for i, name in enumerate(results.wanted)}
+    order = lambda name: (places.get(name, len(places)), [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)])
+    results.pairs.sort(key=lambda pair: order(pair.scenario["name"]))
+    results.levels.sort(key=lambda level: (order(level.scenario["name"]), level.connections))
+    results.about = {name: results.about[name] for name in sorted(results.about, key=order)}
     return results
 
 

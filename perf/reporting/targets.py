@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from . import words
 
-MISSED, REACHED, INVALID = "**missed**", "reached", "**not valid**"
+REACHED, MISSED, INVALID, UNMEASURED = "reached", "**missed**", "**not valid**", "not measured"
 
 # Of an idle connection: (service, user bytes at most at 100,000).
 USER_BYTES_MOST = {"echo": 160, "line": 200, "http": 320}
@@ -47,13 +47,17 @@ def Problems(gates):
     if gates.get("connections") is False:
         said.append("not all connections were up")
     if gates.get("verified") is False:
-        said.append("payload not verified")
+        said.append("what came back was not verified")
     return said
 
 
 def Notes(row):
     """What a reader of a row must know beside its figures."""
+    if not getattr(row, "reached", True):
+        return f"not reached: {row.note}" if row.note else "not reached"
     said = [f"**not valid: {problem}**" for problem in Problems(row.gates)]
+    if row.scenario.get("tool", "").startswith("redis-benchmark"):
+        said.append("redis-benchmark does not look at what comes back")
     bound = row.gates.get("client_bound") or []
     if bound:
         sides = {"a": "A", "b": "B"}
@@ -80,7 +84,7 @@ def OfPair(pair):
         target = f"{sign} {limit:.2f}x"
         of = f"{NAMES.get(metric, metric)}, against {words.Label(pair.b)}"
         if three is None:
-            yield Row(what, of, target, words.NONE, "not measured", metric=metric, pair=pair)
+            yield Row(what, of, target, words.NONE, UNMEASURED, metric=metric, pair=pair)
             continue
         yield Row(what, of, target, words.Quartiles(three), Verdict(pair.gates, Reached(metric, three, limit)), three,
                   limit, metric, pair)
@@ -88,7 +92,7 @@ def OfPair(pair):
 
 def Largest(levels, *needed):
     """Of our rows the one with the most connections that has these figures; not beyond the level the promise is of."""
-    rows = [level for level in levels if words.Ours(level.server) and level.connections <= USER_BYTES_AT
+    rows = [level for level in levels if words.Main(level.server) and level.connections <= USER_BYTES_AT
             and all(getattr(level, name) is not None for name in needed)]
     return max(rows, key=lambda level: level.connections, default=None)
 
@@ -96,13 +100,13 @@ def Largest(levels, *needed):
 def OfLevels(results, plain):
     """`plain`: the levels of connections that do nothing special."""
     for service, most in USER_BYTES_MOST.items():
-        level = Largest([l for l in plain if l.scenario.get("service") == service], "user_bytes")
+        level = Largest([l for l in plain if words.Service(l.scenario) == service], "user_bytes")
         if level is not None:
             yield Row(f"one of {words.Count(level.connections)} idle connections, {SERVICES[service]}", "user memory",
                       f"≤ {most} B", words.Bytes(level.user_bytes), Verdict(level.gates, level.user_bytes <= most))
     level = Largest(plain, "bytes_together")
     if level is not None:
-        yield Row(f"the same, {level.scenario.get('service', level.server)}",
+        yield Row(f"the same, {words.Service(level.scenario)}",
                   "user and kernel memory together", f"≤ {words.Bytes(TOGETHER_BYTES_MOST)} (gnet's)",
                   words.Bytes(level.bytes_together), Verdict(level.gates, level.bytes_together <= TOGETHER_BYTES_MOST))
     level = Largest(plain, "idle_cpu")
@@ -110,7 +114,7 @@ def OfLevels(results, plain):
         yield Row(f"{words.Count(level.connections)} silent connections", "share of a core",
                   f"< {words.Percent(IDLE_CPU_MOST, 1)}", words.Percent(level.idle_cpu, 2),
                   Verdict(level.gates, level.idle_cpu < IDLE_CPU_MOST))
-    most = max((l for l in results.levels if words.Ours(l.server)), key=lambda l: l.connections, default=None)
+    most = max((l for l in results.levels if words.Ours(l.server) and l.reached), key=lambda l: l.connections, default=None)
     if most is not None:
         yield Row("connections held on one machine, load included, each answering", "connections",
                   f"≥ {words.Count(HELD_LEAST)}", words.Count(most.connections),

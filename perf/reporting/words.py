@@ -52,6 +52,16 @@ def Ours(server):
     return server.startswith("mooring")
 
 
+def Main(server):
+    """Ours as it is by default."""
+    return Label(server) == "Mooring"
+
+
+def Place(server):
+    """Sorts ours before the others."""
+    return (not Main(server), not Ours(server), server)
+
+
 def Count(n):
     return f"{n:,.0f}"
 
@@ -60,8 +70,9 @@ def Significant(value, digits=3):
     """126,128 becomes 126,000: the last digits of a speed say nothing."""
     if value == 0:
         return "0"
-    magnitude = len(str(int(abs(value))))
-    return f"{round(value, digits - magnitude):,.0f}" if abs(value) >= 100 else f"{value:.{digits}g}"
+    if abs(value) < 100:
+        return f"{value:#.{digits}g}"
+    return f"{round(value, digits - len(str(int(abs(value))))):,.0f}"
 
 
 def Rate(value):
@@ -78,10 +89,6 @@ def Micros(value):
     if value < 1_000:
         return f"{Significant(value)} µs"
     return f"{Significant(value / 1_000)} ms" if value < 1_000_000 else f"{Significant(value / 1_000_000)} s"
-
-
-def Seconds(value):
-    return NONE if value is None else f"{Significant(value)} s"
 
 
 def Percent(fraction, digits=0):
@@ -110,40 +117,35 @@ def List(items, last="and"):
 
 
 def What(scenario, connections=None):
-    """A scenario in a line: its own title, or one made of what it does."""
-    if scenario.get("title"):
-        return scenario["title"]
-    parts = [Transport(scenario) + Asks(scenario)]
-    if scenario.get("behind") or scenario.get("service") == "proxy":
-        parts.append("before an echo server")
+    """A scenario in a line: its own words, or some that are made of what it does."""
+    if scenario.get("what"):
+        return scenario["what"]
+    parts = [Asks(scenario)]
     depth = scenario.get("depth")
-    if depth is not None:
+    if depth is not None and not IsChurn(scenario):
         parts.append("one in flight" if depth == 1 else f"{depth} in flight")
     parts += Special(scenario)
     connections = connections or scenario.get("connections")
     if isinstance(connections, int):
         parts.append(f"{Count(connections)} connections" + (" at a time" if IsChurn(scenario) else ""))
-    if scenario.get("shards", 1) not in (1, None):
-        parts.append(f"{scenario['shards']} shards")
+    shards = scenario.get("shards")
+    if isinstance(shards, int) and shards > 1:
+        parts.append(f"{shards} shards")
     return ", ".join(parts) if len(parts) > 1 else scenario["name"]
 
 
 def Asks(scenario):
-    service, size = scenario.get("service", ""), scenario.get("bytes")
+    service, size = Service(scenario), str(scenario.get("bytes", ""))
     if IsChurn(scenario):
         return "connect, one exchange, close"
-    if service in ("http", "hello"):
-        path = scenario.get("path", "/")
+    if service == "http":
+        path = scenario.get("tool", "").split()[-1]
         return f"HTTP, {HTTP.get(path, path)}"
-    words = service or scenario["name"]
+    if scenario.get("tool"):
+        return scenario["tool"]
     if IsMixed(scenario):
-        return f"{words}, mixed sizes"
-    return f"{words}, {Size(size)}" if isinstance(size, int) else words
-
-
-def Transport(scenario):
-    transport = scenario.get("transport")
-    return f"--transport={transport}, " if transport and transport not in ("auto", "io_uring") else ""
+        return f"{service}, mixed sizes"
+    return f"{service}, {Size(int(size))}" if size.isdigit() else service
 
 
 def Special(scenario):
@@ -158,8 +160,14 @@ def Special(scenario):
     return said
 
 
+def Service(scenario):
+    if scenario.get("tool", "").startswith("wrk "):
+        return "http"
+    return scenario.get("protocol") or ("echo" if scenario.get("kind") else scenario["name"])
+
+
 def IsChurn(scenario):
-    return bool(scenario.get("churn")) or scenario.get("kind") == "churn" or scenario["name"].startswith("churn")
+    return scenario.get("tool") == "churn"
 
 
 def IsMixed(scenario):
@@ -169,7 +177,3 @@ def IsMixed(scenario):
 
 def IsOpenLoop(scenario):
     return scenario.get("kind") == "latency"
-
-
-def IsHttp(scenario):
-    return scenario.get("service") in ("http", "hello") or scenario["name"].startswith("http")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Charts by gnuplot, which gets its data on standard input and gives an SVG on standard output. The same script gives the
-same bytes; a chart carries the checksum of its script, so that a machine without gnuplot can tell whether it is current."""
+same bytes; a chart carries the checksum of its script, so that a machine without gnuplot can tell if it is current."""
 import hashlib
 import html
 import math
@@ -19,7 +19,8 @@ SHAPES = [9, 5, 13, 11, 4, 6, 8, 10, 12]
 REACHED, MISSED, OTHER = OURS, "#D55E00", "#555555"
 
 # A white ground of its own: what is legible on it stays so on a dark page.
-TERMINAL = 'set terminal svg size {width},{height} font "DejaVu Sans,Verdana,sans-serif,13" background "#ffffff" noenhanced'
+TERMINAL = ('set terminal svg size {width},{height} font "DejaVu Sans,Verdana,sans-serif,13" noenhanced '
+            'background "#ffffff"')
 COMMON = """set encoding utf8
 set border 3 linecolor "#444444"
 set tics nomirror textcolor "#222222"
@@ -66,6 +67,17 @@ def Draw(chart):
     svg = done.stdout.replace("<title>Gnuplot</title>", f"<title>{html.escape(chart.title, quote=False)}</title>")
     svg = re.sub(r"<svg *\n", '<svg role="img"\n', svg, count=1)
     return svg.replace("<desc>", f"<!-- perf/report: {chart.Checksum()} -->\n<desc>", 1)
+
+
+FOLDER = "performance"  # beside the page
+
+
+def Image(chart, drawn, says):
+    """Markdown for it; it joins `drawn`. `says`: what it shows, for who cannot see it."""
+    if chart is None:
+        return ""
+    drawn.append(chart)
+    return f"![{says}]({FOLDER}/{chart.name}.svg)\n\n"
 
 
 def Quoted(text):
@@ -144,8 +156,8 @@ def RatioTics(low, high):
 
 
 def Ratios(name, title, x_title, rows):
-    """Each row: (label, (low, median, high), limit or None, reached or None). The median is a point between its quartiles,
-    the promise a bar across them."""
+    """Each row: (label, (low, median, high), limit or None, reached or None). The median is a point between its
+    quartiles, the target a bar across them."""
     rows = [row for row in rows if all(value > 0 for value in row[1])]
     if not rows:
         return None
@@ -171,8 +183,8 @@ def Ratios(name, title, x_title, rows):
             block = f"$k{len(plots)}"
             data = "\n".join(f"{m:.6g} {y} {low:.6g} {high:.6g}" for (low, m, high), y in points)
             script.append(f"{block} << EOD\n{data}\nEOD")
-            plots.append(f'{block} using 1:2:3:4 with xerrorbars linecolor rgb "{colour}" linewidth 2.5 pointtype {shape} '
-                         f'pointsize 0.9 title "{words_}: median, quartiles"')
+            plots.append(f'{block} using 1:2:3:4 with xerrorbars linecolor rgb "{colour}" linewidth 2.5 '
+                         f'pointtype {shape} pointsize 0.9 title "{words_}: median, quartiles"')
     limits = [(limit, top - i) for i, (_, _, limit, _) in enumerate(rows) if limit]
     if limits:
         script.append("$limits << EOD\n" + "\n".join(f"{x:.6g} {y - 0.36:.2f} 0 0.72" for x, y in limits) + "\nEOD")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """README.md's figures, between two comments: the rows of pairs that say most, and memory. While too few of them are
 measured, what stands there stays."""
+from . import levels as all_levels
 from . import performance, targets, words
 from .tables import Table
 from .words import Bytes, Count, Label, Quartiles, What
@@ -14,6 +15,7 @@ PAIRS = [
     (["echo64-50", "echo64-1000", "echo64-10000"], "bare-ring"), (["echo64-50", "echo64-1000", "echo64-10000"], "epoll"),
     (["echo16k-50"], "go-echo"), (["echo16k-50"], "epoll"), (["line16-50"], "go-line"), (["line16-50"], "go-line-lazy"),
     (["churn-50"], "go-echo"), (["churn-50"], "epoll"), (["latency-1000"], "go-echo"), (["latency-10000"], "go-echo"),
+    (["active-100000"], "bare-ring"),
     (["http13-64"], "nginx"), (["http13-pipe16-64"], "nginx"), (["http1k-64", "http1k-1000"], "nginx"),
     (["http1m-16"], "nginx"), (["http16m-16"], "nginx"), (["redis-set-16"], "redis"), (["redis-get-16"], "redis"),
     (["proxy64"], "haproxy"), (["proxy16k"], "haproxy"),
@@ -35,20 +37,17 @@ def Replace(text, results):
     if len(measured) < LEAST_ROWS:
         return text, f"{len(measured)} of the {len(PAIRS)} rows of its table have a result, fewer than {LEAST_ROWS}"
     head, rest = text.split(BEGIN)
-    return head + BEGIN + "\n\n" + performance.Wrapped(Figures(results, measured)) + "\n" + "\n" + END + rest.split(END)[1], None
+    return f"{head}{BEGIN}\n\n{performance.Wrapped(Figures(results, measured))}\n\n{END}{rest.split(END)[1]}", None
 
 
 def Figures(results, measured):
     machine, rounds = Machine(results), sorted({a["rounds"] for a in results.about.values() if a.get("rounds")})
     counted = f"{rounds[0]} to {rounds[-1]} rounds" if len(rounds) > 1 else f"{rounds[0]} rounds" if rounds else "rounds"
-    said = (f"Ratios of paired rounds: both servers up at once, {counted} of each in turn; median and quartiles. A rate is better above 1, "
-            "CPU and latency below. "
-            f"{machine}Over loopback the kernel's TCP takes most of the time, of every server. The whole report, with targets that were "
-            "missed: [docs/PERFORMANCE.md](docs/PERFORMANCE.md).\n\n")
+    said = f"{PAIRED.format(counted=counted)} {machine}{REPORT}\n"
     rows, before = [], None
     for pairs in measured:
         what = WhatOf(pairs)
-        rows.append([("the same" if what == before else what) + f": against {Label(pairs[0].b)}",
+        rows.append([("the same" if what == before else what) + f": against {pairs[0].against}",
                      *(Short(pairs, metric) for metric in ("rate", "cpu", "p99"))])
         before = what
     said += Table(["what", "rate", "CPU a message", "p99 latency"], rows, keep=3)
@@ -56,8 +55,13 @@ def Figures(results, measured):
     return said + ("\n" + Table(["what", "figure"], memory) + "\n" + MEANS if memory else "")
 
 
-MEANS = """User memory is what the server's resident memory grew by with all connections there, each after one exchange and a rest, divided
-by their number. The kernel's comes on top, whoever holds the connection.
+PAIRED = """Ratios of paired rounds: both servers up at once, {counted} of each in turn; median and quartiles. A rate is
+better above 1, CPU and latency below."""
+REPORT = """Over loopback the kernel's TCP takes most of the time, of every server. The whole report, with the targets
+that were missed: [docs/PERFORMANCE.md](docs/PERFORMANCE.md).
+"""
+MEANS = """User memory is what the server's resident memory grew by with all connections there, each after its exchanges
+and a rest, divided by their number. The kernel's comes on top, whoever holds the connection.
 """
 
 
@@ -76,7 +80,9 @@ def Short(pairs, metric):
     threes = [pair.ratios.get(metric) for pair in pairs]
     if not all(threes):
         return words.NONE
-    return Quartiles(threes[0]) if metric == "rate" and len(threes) == 1 else " / ".join(words.Times(t[1]) for t in threes)
+    if metric == "rate" and len(threes) == 1:
+        return Quartiles(threes[0])
+    return " / ".join(words.Times(median) for _, median, _ in threes)
 
 
 def Machine(results):
@@ -90,13 +96,13 @@ def Machine(results):
 def Memory(results):
     """Rows of what is no ratio: memory, idle CPU, the most connections."""
     rows = []
-    plain = [level for level in performance.Plain(results) if not targets.Problems(level.gates)]
+    plain = [level for level in all_levels.Plain(results) if not targets.Problems(level.gates)]
     for service, what in targets.SERVICES.items():
         levels = [l for l in plain if words.Service(l.scenario) == service and l.user_bytes is not None]
         if not any(words.Main(l.server) for l in levels):
             continue
         at = max(l.connections for l in levels if words.Main(l.server))
-        there = sorted((l for l in levels if l.connections == at), key=lambda l: (not words.Main(l.server), not words.Ours(l.server), l.user_bytes))
+        there = sorted((l for l in levels if l.connections == at), key=lambda l: (words.Place(l.server)[:2], l.user_bytes))
         rows.append([f"user memory of an idle connection at {Count(at)}, {service} ({what})",
                      "; ".join(f"{Label(l.server)} {Bytes(l.user_bytes)}" for l in there)])
         kernel = [l.kernel_bytes for l in there if words.Main(l.server) and l.kernel_bytes is not None]
@@ -109,10 +115,11 @@ def Memory(results):
         last, memory = m.get("last_us"), m.get("bytes_a_member")
         if last and not m.get("errors"):
             other = Label(m.get("b", "go-chat"))
-            rows.append([f"one message to {Count(m['members'])} members of a chat, until the last has it: against {other}",
-                         f"{words.Times(last['ratio'])} of the time"])
+            what = f"one message to {Count(m['members'])} members of a chat, until the last has it: against {other}"
+            rows.append([what, f"{words.Times(last['ratio'])} of the time"])
             if memory:
-                rows.append([f"user memory a member of that chat; {other}", f"{Bytes(memory['a'])}; {Bytes(memory['b'])}"])
+                rows.append(["user memory a member of that chat",
+                             f"Mooring {Bytes(memory['a'])}; {other} {Bytes(memory['b'])}"])
     most = max((l for l in results.levels if words.Ours(l.server) and not targets.Problems(l.gates)),
                key=lambda l: l.connections, default=None)
     if most is not None:

@@ -7,6 +7,8 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 
+from . import words
+
 METRICS = ("rate", "cpu", "both", "p50", "p99")  # ratios A/B of a pair
 
 
@@ -24,8 +26,17 @@ class Pair:
     latency_a: dict = field(default_factory=dict)
     latency_b: dict = field(default_factory=dict)
     gates: dict = field(default_factory=dict)
+    own: dict = field(default_factory=dict)  # side: in what it differs from the scenario
     note: str | None = None
     offered: float | None = None  # messages a second, in an open loop
+
+
+    @property
+    def against(self):
+        """B for readers; where it is A in other circumstances, these."""
+        if self.b == self.a and "b" in self.own:
+            return f"itself with {self.own['b']}"
+        return words.Label(self.b)
 
 
 @dataclass
@@ -92,43 +103,32 @@ def PairOf(row, scenario):
                   for name, (median, limits) in quartiles.items() if row.get(median) and row.get(limits)}
         gates = {"errors": row.get("errors", 0)}
         latency = {side: Present({"p99_us": row.get(f"p99_us_{side}") or None}) for side in "ab"}
-        scenario = {**OfLoad(row.get("load", "")), **scenario, "name": row.get("scenario", scenario["name"])}
+        scenario = {"tool": row.get("load", ""), **scenario, "name": row.get("scenario", scenario["name"])}
+        scenario.setdefault("connections", words.Tool(scenario).get("connections"))
     else:
         ratios = {name: Three(row.get(name)) for name in METRICS}
-        gates, latency = dict(row.get("gates") or {}), {side: Present(row.get(f"latency_{side}")) for side in "ab"}
-        if scenario.get("tool", "").startswith("redis-benchmark"):
-            gates.pop("verified", None)  # it cannot; the row says so
+        gates, latency = row.get("gates") or {}, {side: Present(row.get(f"latency_{side}")) for side in "ab"}
+    own = {side: Own(row, side, scenario) for side in "ab"}
     return Pair(scenario, row["a"], row["b"], row.get("connections", scenario.get("connections")), Present(ratios),
                 Present(row.get("target")), row.get("rate_a"), row.get("rate_b"), latency["a"], latency["b"], gates,
-                Note(row), row.get("offered"))
+                Present(own), row.get("note"), row.get("offered"))
 
 
-def Note(row):
-    said = [row.get("note")]
-    for letter in "ab":
-        side = row.get(f"side_{letter}") or {}
-        own = [f"{side['active']:,} active"] if side.get("active") else []
-        own += [f"{side['connections']:,} connections"] if side.get("connections") else []
-        own += [f"{side['shards']} shards"] if side.get("shards", 1) > 1 else []
-        own += ["server and load share both CPUs"] if side.get("cpus") == "shared" else []
-        own += [row[f"note_{letter}"]] if row.get(f"note_{letter}") else []
-        processes = ((row.get("sides") or {}).get(letter) or {}).get("processes") or 1
-        own += [f"{processes} processes"] if processes > 1 else []
-        said.append(f"{letter.upper()}: {', '.join(own)}" if own else None)
-    return "; ".join(filter(None, said)) or None
-
-
-def OfLoad(words):
-    """What a load's command line says of a scenario: `wrk -c 64 -P 16 /1k.bin`."""
-    said, flags = {"tool": words}, words.split()
-    for flag, name in ("-c", "connections"), ("-P", "depth"):
-        if flag in flags:
-            said[name] = int(flags[flags.index(flag) + 1])
-    return said if words else {}
+def Own(row, letter, scenario):
+    """In what a side differs from the scenario, and how many processes it had; None for neither."""
+    side = (row.get("sides") or {}).get(letter) or {}
+    differs = lambda name: side.get(name) is not None and side[name] != scenario.get(name, side[name])
+    said = [f"{side['connections']:,} connections"] if differs("connections") else []
+    said += [f"{side['active'] or 'all'} active"] if differs("active") else []
+    said += [f"{side['shards']} shard{'s' * (side['shards'] > 1)}"] if differs("shards") else []
+    said += ["a CPU of its own" if side["cpus"] == "own" else "both CPUs"] if differs("cpus") else []
+    said += [f"{side['processes']} processes"] if side.get("processes", 1) > 1 else []
+    return words.List(said) or None
 
 
 def Read(directory, scenarios_toml, servers_toml):
-    results = Results(wanted=Toml(scenarios_toml), servers=Toml(servers_toml))
+    wanted = {name: {"protocol": "echo", "bytes": 64, "depth": 1, **entry} for name, entry in Toml(scenarios_toml).items()}
+    results = Results(wanted=wanted, servers=Toml(servers_toml))
     for path in sorted(glob.glob(os.path.join(directory, "*.json"))):
         with open(path) as f:
             try:

@@ -31,11 +31,15 @@ class Row:
     ratio: tuple = None
     limit: float = None
     metric: str = ""
-    pair: object = None
+    note: str = ""
+    label: str = ""  # on the chart
 
 
 NAMES = {"rate": "messages a second", "cpu": "CPU a message", "both": "CPU of server and load", "p50": "median latency",
          "p99": "p99 latency"}
+
+
+SHORT = {"rate": "", "cpu": "CPU, ", "both": "CPU of both, ", "p50": "p50, ", "p99": "p99, "}
 
 
 def Problems(gates):
@@ -58,11 +62,11 @@ def Notes(row):
     said = [f"**not valid: {problem}**" for problem in Problems(row.gates)]
     if row.scenario.get("tool", "").startswith("redis-benchmark"):
         said.append("redis-benchmark does not look at what comes back")
-    bound = row.gates.get("client_bound") or []
+    bound = row.gates.get("client_bound") or []  # of a pair, its sides
     if bound:
-        sides = {"a": "A", "b": "B"}
-        names = [sides.get(side, words.Label(side)) for side in bound] if isinstance(bound, list) else []
-        said.append("the load was the slower side" + (f" of {words.List(names)}" if names else ""))
+        sides = words.List(side.upper() for side in bound) if isinstance(bound, list) else ""
+        said.append("the load was the slower side" + (f" of {sides}" if sides else ""))
+    said += [f"{side.upper()}: {own}" for side, own in getattr(row, "own", {}).items()]
     if row.note:
         said.append(str(row.note))
     return "; ".join(said)
@@ -82,12 +86,14 @@ def OfPair(pair):
         what = words.What(pair.scenario, pair.connections)
         sign = "≥" if metric == "rate" else "≤"
         target = f"{sign} {limit:.2f}x"
-        of = f"{NAMES.get(metric, metric)}, against {words.Label(pair.b)}"
+        of = f"{NAMES.get(metric, metric)}, against {pair.against}"
         if three is None:
-            yield Row(what, of, target, words.NONE, UNMEASURED, metric=metric, pair=pair)
+            yield Row(what, of, target, words.NONE, UNMEASURED, metric=metric, note=Notes(pair))
             continue
+        short = what.replace(", one in flight", "") + ": " + SHORT.get(metric, metric)
+        a = "" if words.Main(pair.a) else f"{words.Label(pair.a)} / "
         yield Row(what, of, target, words.Quartiles(three), Verdict(pair.gates, Reached(metric, three, limit)), three,
-                  limit, metric, pair)
+                  limit, metric, Notes(pair), f"{short}{a}{pair.against}")
 
 
 def Largest(levels, *needed):
@@ -114,7 +120,8 @@ def OfLevels(results, plain):
         yield Row(f"{words.Count(level.connections)} silent connections", "share of a core",
                   f"< {words.Percent(IDLE_CPU_MOST, 1)}", words.Percent(level.idle_cpu, 2),
                   Verdict(level.gates, level.idle_cpu < IDLE_CPU_MOST))
-    most = max((l for l in results.levels if words.Ours(l.server) and l.reached), key=lambda l: l.connections, default=None)
+    held = [level for level in results.levels if words.Ours(level.server) and level.reached]
+    most = max(held, key=lambda level: level.connections, default=None)
     if most is not None:
         yield Row("connections held on one machine, load included, each answering", "connections",
                   f"≥ {words.Count(HELD_LEAST)}", words.Count(most.connections),
@@ -130,9 +137,9 @@ def OfOthers(results):
     for row in results.slow_clients:
         three = (row["ratio_quartiles"][0], row["ratio"], row["ratio_quartiles"][1])
         gates = {"errors": row.get("errors"), "connections": row["held_least"] >= 0.95 * row["slow"]}
-        yield Row(f"HTTP, {row['others']} connections beside {words.Count(row['slow'])} slow ones ({row['mode']})",
-                  "p99 latency, against the same without them", f"≤ {SLOW_P99_MOST:.2f}x", words.Quartiles(three),
-                  Verdict(gates, row["ratio"] <= SLOW_P99_MOST), three, SLOW_P99_MOST, "p99")
+        what = f"HTTP, {row['others']} connections beside {words.Count(row['slow'])} slow ones ({row['mode']})"
+        yield Row(what, "p99 latency, against the same without them", f"≤ {SLOW_P99_MOST:.2f}x", words.Quartiles(three),
+                  Verdict(gates, row["ratio"] <= SLOW_P99_MOST), three, SLOW_P99_MOST, "p99", label=f"{what}: p99")
     for row in results.broadcasts:
         gates = {"errors": row.get("errors")}
         what = f"one message of {row.get('bytes', 256)} B to {words.Count(row['members'])} members of a chat"
@@ -141,7 +148,8 @@ def OfOthers(results):
             three = (last["quartiles"][0], last["ratio"], last["quartiles"][1])
             yield Row(what, f"until the last has it, against {words.Label(row.get('b', 'go-chat'))}",
                       f"≤ {BROADCAST_LAST_MOST:.2f}x", words.Quartiles(three),
-                      Verdict(gates, three[1] <= BROADCAST_LAST_MOST), three, BROADCAST_LAST_MOST, "p99")
+                      Verdict(gates, three[1] <= BROADCAST_LAST_MOST), three, BROADCAST_LAST_MOST, "p99",
+                      label=f"{what}: the last")
         memory = row.get("bytes_a_member") or {}
         if memory.get("ratio") is not None:
             yield Row(what, f"user memory a member, against {words.Label(row.get('b', 'go-chat'))}",

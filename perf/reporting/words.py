@@ -2,6 +2,7 @@
 """How figures, servers and scenarios are written. The words are fixed; every figure comes from a result."""
 
 NONE = "–"
+NOT_YET = "Not measured yet.\n"
 
 # What a reader who does not know the programs of perf/peers calls them, and what they are.
 SERVERS = {
@@ -14,7 +15,7 @@ SERVERS = {
     "mooring-chat": ("Mooring", "this project's chat example"),
     "mooring-kv": ("Mooring", "this project's kv example, which speaks to Redis' clients"),
     "mooring-proxy": ("Mooring", "this project's proxy example"),
-    "bare-ring": ("bare io_uring", "one file around io_uring: no timers, no limits, no drain. What the kernel allows at most"),
+    "bare-ring": ("bare io_uring", "io_uring with nothing around it: no timers, limits or drain. The most the kernel allows"),
     "epoll": ("plain epoll", "level-triggered epoll, one read of 64 KB, one write"),
     "go-echo": ("Go net", "the echo server of a Go guide: a goroutine and 4 KB a connection"),
     "go-echo-lazy": ("Go net, pooled", "the same without a buffer while it waits (sync.Pool)"),
@@ -120,9 +121,10 @@ def What(scenario, connections=None):
     """A scenario in a line: its own words, or some that are made of what it does."""
     if scenario.get("what"):
         return scenario["what"]
+    tool = Tool(scenario)
     parts = [Asks(scenario)]
-    depth = scenario.get("depth")
-    if depth is not None and not IsChurn(scenario):
+    depth = tool.get("depth") if tool else scenario.get("depth")
+    if depth is not None and not IsOpenLoop(scenario) and not scenario.get("wake"):
         parts.append("one in flight" if depth == 1 else f"{depth} in flight")
     parts += Special(scenario)
     connections = connections or scenario.get("connections")
@@ -138,23 +140,38 @@ def Asks(scenario):
     service, size = Service(scenario), str(scenario.get("bytes", ""))
     if IsChurn(scenario):
         return "connect, one exchange, close"
-    if service == "http":
-        path = scenario.get("tool", "").split()[-1]
-        return f"HTTP, {HTTP.get(path, path)}"
-    if scenario.get("tool"):
-        return scenario["tool"]
+    tool = Tool(scenario)
+    if tool:
+        return tool["asks"]
+    if scenario.get("a") == "mooring-proxy":
+        service = "a proxy before an echo server"
     if IsMixed(scenario):
         return f"{service}, mixed sizes"
     return f"{service}, {Size(int(size))}" if size.isdigit() else service
+
+
+def Tool(scenario):
+    """What another load than mooring-load does; {} for mooring-load."""
+    words = scenario.get("tool", "").split()
+    if not words:
+        return {}
+    flags = {flag: words[words.index(flag) + 1] for flag in ("-P", "-t", "-c") if flag in words}
+    tool = {"depth": int(flags["-P"])} if "-P" in flags else {}
+    tool |= {"connections": int(flags["-c"])} if "-c" in flags else {}
+    asks = {"wrk": f"HTTP, {HTTP.get(words[-1], words[-1])}", "redis-benchmark": f"redis-benchmark, {flags.get('-t')}"}
+    return tool | {"asks": asks.get(words[0], words[0])}
 
 
 def Special(scenario):
     said = []
     if IsOpenLoop(scenario):
         said.append("open loop")
+    if scenario.get("wake"):
+        said.append("all woken at once")
+    if scenario.get("cpus") == "shared":
+        said.append("server and load share both CPUs")
     if scenario.get("active"):
-        active = scenario["active"]
-        said.append(f"{Percent(active)} of them active" if isinstance(active, float) else f"{Count(active)} of them active")
+        said.append(f"{Count(scenario['active'])} of them active")
     if scenario.get("slow"):
         said.append(f"{Count(scenario['slow'])} of them slow")
     return said

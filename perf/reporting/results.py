@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from . import words
 
 METRICS = ("rate", "cpu", "both", "p50", "p99")  # ratios A/B of a pair
+LEVEL = {"processes", "shards", "setup_seconds", "rate", "cpu_us", "latency", "user_bytes", "user_parts", "kernel_bytes",
+         "kernel_parts", "wake", "idle_cpu", "note"}
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Level:
     row: dict  # as it was written
 
     def __getattr__(self, name):
+        if name not in LEVEL:
+            raise AttributeError(name)
         return self.row.get(name)
 
     @property

@@ -141,9 +141,11 @@ def LogTics(values):
 
 def EvenTics(most):
     """From 0 in four to eight even steps."""
-    step = 10.0**math.floor(math.log10(most or 1))
-    step *= next(part for part in (0.2, 0.5, 1) if most / (step * part) <= 8) if most else 1
-    return [i * step for i in range(int((most or 1) * 1.08 / step) + 1)]
+    if most <= 0:
+        return [0]
+    power = 10.0**math.floor(math.log10(most))
+    step = next(power * part for part in (0.2, 0.5, 1, 2) if most / (power * part) <= 8)
+    return [i * step for i in range(int(most * 1.08 / step) + 1)]
 
 
 def RatioTics(low, high):

@@ -110,7 +110,7 @@ def SlowClients(measured):
 
 
 def PairTable(pairs):
-    rows = [[What(p.scenario, p.connections), Label(p.a), Label(p.b), *(Quartiles(p.ratios.get(metric)) for metric in
+    rows = [[What(p.scenario, p.connections), Label(p.a), p.against, *(Quartiles(p.ratios.get(metric)) for metric in
              ("rate", "cpu", "both", "p50", "p99")), targets.Notes(p)] for p in pairs]
     header = ["what", "A", "B", "rate A/B", "CPU A/B", "CPU of server and load A/B", "p50 A/B", "p99 A/B", "note"]
     return Table(header, rows, keep=4)

@@ -66,7 +66,9 @@ def Notes(row):
     if bound:
         sides = words.List(side.upper() for side in bound) if isinstance(bound, list) else ""
         said.append("the load was the slower side" + (f" of {sides}" if sides else ""))
-    said += [f"{side.upper()}: {own}" for side, own in getattr(row, "own", {}).items()]
+    for side, own in getattr(row, "own", {}).items():
+        if side == "a" or row.a != row.b:  # else `against` has said it
+            said.append(f"{side.upper()}: {own}")
     if row.note:
         said.append(str(row.note))
     return "; ".join(said)

@@ -84,11 +84,21 @@ def Quoted(text):
     return text.replace("\\", "\\\\").replace('"', "'").replace("$", "")
 
 
+LINES_MOST = 9  # a chart with more of them tells nothing
+
+
+def Drawn(servers):
+    """Those that get a line: the first of words.SERVERS, ours as it is by default among them."""
+    known = list(words.SERVERS)
+    first = sorted(servers, key=lambda s: (known.index(s) if s in known else len(known), s))
+    return first[:LINES_MOST]
+
+
 def Styles(servers):
-    """{server: (colour, shape, width)}, the same on every chart of a page."""
+    """{server: (colour, shape, width)}, for all charts of these servers."""
     styles, peers = {}, 0
-    for server in sorted(servers, key=words.Place):
-        if words.Ours(server) and not any(words.Ours(s) for s in styles):
+    for server in sorted(Drawn(servers), key=words.Place):
+        if words.Main(server):
             styles[server] = (OURS, 7, 3)
         else:
             styles[server] = (PALETTE[peers % len(PALETTE)], SHAPES[peers % len(SHAPES)], 2)
@@ -96,14 +106,15 @@ def Styles(servers):
     return styles
 
 
-def Lines(name, title, y_title, series, *, log=False, unit=1.0):
+def Lines(name, title, y_title, series, styles, *, log=False, unit=1.0):
     """series: {server: [(connections, value)]}, against connections on a logarithmic axis. None without two points."""
-    series = {server: points for server, points in series.items() if points}
+    series = {server: series[server] for server in styles if series.get(server)}
     if not any(len(points) > 1 for points in series.values()):
         return None
     at = sorted({x for points in series.values() for x, _ in points})
-    styles = Styles(series)
-    script = [TERMINAL.format(width=760, height=400), COMMON.format(title=Quoted(title)), "set logscale x 10",
+    longest = max(len(words.Label(server)) for server in series)
+    script = [TERMINAL.format(width=720 + 7 * longest, height=400), COMMON.format(title=Quoted(title)),
+              f"set rmargin {0.84 * longest + 8:.0f}", "set logscale x 10",
               f"set xrange [{at[0] * 0.8:g}:{at[-1] * 1.25:g}]",
               "set xtics (" + ", ".join(f'"{words.Count(x)}" {x}' for x in at) + ")",
               'set xlabel "connections" textcolor "#222222"', f'set ylabel "{Quoted(y_title)}" textcolor "#222222"']
@@ -115,13 +126,12 @@ def Lines(name, title, y_title, series, *, log=False, unit=1.0):
         script += [f"set yrange [0:{max(values) * 1.08 or 1:.6g}]",
                    YTics(EvenTics(max(values)))]
     plots = []
-    for i, (server, (colour, shape, width)) in enumerate(styles.items()):
-        data = "\n".join(f"{x} {value / unit:.6g}" for x, value in sorted(series[server]))
+    for i, (server, points) in enumerate(series.items()):
+        (colour, shape, width), data = styles[server], "\n".join(f"{x} {value / unit:.6g}" for x, value in sorted(points))
         script.append(f"$d{i} << EOD\n{data}\nEOD")
         plots.append(f'$d{i} using 1:2 with linespoints linecolor rgb "{colour}" linewidth {width} pointtype {shape} '
                      f'pointsize 0.8 title "{Quoted(words.Label(server))}"')
-    first = next(iter(styles))
-    if words.Ours(first):  # again, so that it lies above the others
+    if words.Main(next(iter(series))):  # again, so that it lies above the others
         plots.append(plots[0][:plots[0].index(" title ")] + " notitle")
     script.append("plot " + ", \\\n  ".join(plots))
     return Chart(name, title, "\n".join(line for line in script if line) + "\n")

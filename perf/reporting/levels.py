@@ -130,13 +130,16 @@ KINDS = [  # name of the file, what it shows, the axis, the figure, how it is dr
 
 def Charts(name, title, levels, drawn):
     title = title.split(":")[0]
-    valid, said = [l for l in levels if not targets.Problems(l.gates)], ""
+    valid, servers = [l for l in levels if not targets.Problems(l.gates)], {l.server for l in levels}
+    styles, said = charts.Styles(servers), ""
+    if len(styles) < len(servers):
+        said = f"The charts show {len(styles)} of the {len(servers)} servers; the table has them all.\n\n"
     for kind, what, axis, get, how in KINDS:
         series = {}
         for level in valid:
             if get(level) is not None:
                 series.setdefault(level.server, []).append((level.connections, get(level)))
-        chart = charts.Lines(f"{name}_{kind}", f"{title}: {what}", axis, series, **how)
+        chart = charts.Lines(f"{name}_{kind}", f"{title}: {what}", axis, series, styles, **how)
         said += charts.Image(chart, drawn, f"{title}: {what} against the number of connections, a line for each server")
     return said
 

@@ -2,7 +2,7 @@
 """README.md's figures, between two comments: the rows of pairs that say most, and memory. While too few of them are
 measured, what stands there stays."""
 from . import levels as all_levels
-from . import performance, targets, words
+from . import charts, performance, targets, words
 from .tables import Table
 from .words import Bytes, Count, Label, Quartiles, What
 
@@ -102,7 +102,9 @@ def Memory(results):
         if not any(words.Main(l.server) for l in levels):
             continue
         at = max(l.connections for l in levels if words.Main(l.server))
-        there = sorted((l for l in levels if l.connections == at), key=lambda l: (words.Place(l.server)[:2], l.user_bytes))
+        shown = [s for s in charts.Drawn({l.server for l in levels}) if words.Main(s) or not words.Ours(s)]
+        there = sorted((l for l in levels if l.connections == at and l.server in shown),
+                       key=lambda l: (not words.Main(l.server), l.user_bytes))
         rows.append([f"user memory of an idle connection at {Count(at)}, {service} ({what})",
                      "; ".join(f"{Label(l.server)} {Bytes(l.user_bytes)}" for l in there)])
         kernel = [l.kernel_bytes for l in there if words.Main(l.server) and l.kernel_bytes is not None]

@@ -4,33 +4,42 @@
 NONE = "–"
 NOT_YET = "Not measured yet.\n"
 
-# What a reader who does not know the programs of perf/peers calls them, and what they are.
+# What a reader who does not know the programs of perf/peers calls them, and what they are; in the order in which lines
+# are drawn where there are more of them than a chart can hold.
 SERVERS = {
     "mooring-echo": ("Mooring", "this project, io_uring, a service of callbacks"),
     "mooring-line": ("Mooring", "this project, io_uring, one coroutine a connection"),
     "mooring-http": ("Mooring", "this project, HTTP/1.1, a folder"),
     "mooring-hello": ("Mooring", "this project, HTTP/1.1, one route in a program"),
-    "mooring-base": ("Mooring, io_uring-base", "this project on what io_uring of Linux 6.1 has"),
-    "mooring-epoll": ("Mooring, epoll", "this project where io_uring is refused"),
     "mooring-chat": ("Mooring", "this project's chat example"),
     "mooring-kv": ("Mooring", "this project's kv example, which speaks to Redis' clients"),
     "mooring-proxy": ("Mooring", "this project's proxy example"),
-    "bare-ring": ("bare io_uring", "io_uring with nothing around it: no timers, limits or drain. The most the kernel allows"),
+    "bare-ring": ("bare io_uring", "io_uring with nothing around it: no timers, limits or drain. The most the kernel gives"),
     "epoll": ("plain epoll", "level-triggered epoll, one read of 64 KB, one write"),
     "go-echo": ("Go net", "the echo server of a Go guide: a goroutine and 4 KB a connection"),
-    "go-echo-lazy": ("Go net, pooled", "the same without a buffer while it waits (sync.Pool)"),
-    "go-echo-64k": ("Go net, 64 KB", "the same with a buffer of 64 KB"),
     "go-line": ("Go net", "the guide's line server: bufio, flushed after every line"),
-    "go-line-pooled": ("Go net, pooled", "the same, its buffers from a sync.Pool"),
-    "go-line-lazy": ("Go net, lazy flush", "the same, flushed when its reader is empty"),
     "go-chat": ("Go net", "the chat server of the Go books: two goroutines and a channel for each member"),
     "redis": ("redis-server", "Debian's, without persistence"),
     "haproxy": ("HAProxy", "Debian's, in TCP mode on one thread"),
     "nginx": ("nginx", "Debian's, one process, sendfile and open_file_cache on"),
+    "go-echo-lazy": ("Go net, lazy buffer", "the echo server without a buffer while it waits (sync.Pool)"),
+    "go-line-pooled": ("Go net, pooled", "the line server, its reader and writer from a sync.Pool"),
+    "go-line-lazy": ("Go net, lazy flush", "the line server, flushed when its reader is empty"),
+    "libuv": ("libuv", "Debian's, used as its guide does"),
+    "libevent": ("libevent", "Debian's, used as its guide does"),
+    "asio": ("Asio", "Debian's, used as its examples do"),
     "h2o": ("h2o", "Debian's, as it comes"),
-    "libuv": ("libuv", "a callback echo server on Debian's libuv"),
-    "libevent": ("libevent", "an echo server on Debian's libevent"),
-    "asio": ("Asio", "a coroutine echo server on Debian's Asio"),
+    "haproxy-hello": ("HAProxy", "Debian's, an answer of its own"),
+    "mooring-epoll": ("Mooring, epoll", "this project where io_uring is refused"),
+    "mooring-base": ("Mooring, io_uring-base", "this project on what io_uring of Linux 6.1 has"),
+    "libuv-lean": ("libuv, lean", "the least that libuv can: one buffer for all reads, no queue of writes"),
+    "go-echo-64k": ("Go net, 64 KB", "the echo server with a buffer of 64 KB a connection"),
+    "asio-64k": ("Asio, 64 KB", "the same with a buffer of 64 KB a connection"),
+    "go-echo-2": ("Go net, 2 CPUs", "the echo server with GOMAXPROCS=2"),
+    "mooring-echo-8": ("Mooring, 8 shards", "this project with 8 shards, however many CPUs"),
+    "mooring-echo-64": ("Mooring, 64 shards", "this project with 64 shards, however many CPUs"),
+    "bare-ring-8": ("bare io_uring, 8 rings", "the same with 8 rings"),
+    "bare-ring-64": ("bare io_uring, 64 rings", "the same with 64 rings"),
 }
 
 
@@ -39,14 +48,9 @@ HTTP = {"/": "an answer of 13 B", "/1k.bin": "a file of 1 KB", "/1m.bin": "a fil
         "/16m.bin": "a file of 16 MB, streamed"}
 
 
-def Label(server, tails=("-echo", "-line", "-http")):
+def Label(server):
     """A server's name for readers."""
-    if server in SERVERS:
-        return SERVERS[server][0]
-    for tail in tails:
-        if server.endswith(tail) and server[:-len(tail)] in SERVERS:
-            return SERVERS[server[:-len(tail)]][0]
-    return server.split()[0].rsplit("/", 1)[-1]
+    return SERVERS[server][0] if server in SERVERS else server.split()[0].rsplit("/", 1)[-1]
 
 
 def Ours(server):
@@ -59,8 +63,9 @@ def Main(server):
 
 
 def Place(server):
-    """Sorts ours before the others."""
-    return (not Main(server), not Ours(server), server)
+    """Sorts ours before the others, and the best known of both first."""
+    names = list(SERVERS)
+    return (not Main(server), not Ours(server), names.index(server) if server in SERVERS else len(names), server)
 
 
 def Count(n):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Charts by gnuplot, which gets its data on standard input and gives an SVG on standard output. The same script gives the
-same bytes; a chart carries the checksum of its script, so that a machine without gnuplot can tell if it is current."""
+"""Charts by gnuplot, which gets its data on standard input and gives an SVG on standard output. The same script gives
+the same bytes; a chart carries the checksum of its script, so a machine without gnuplot can tell if it is current."""
 import hashlib
 import html
 import math
@@ -127,7 +127,8 @@ def Lines(name, title, y_title, series, styles, *, log=False, unit=1.0):
                    YTics(EvenTics(max(values)))]
     plots = []
     for i, (server, points) in enumerate(series.items()):
-        (colour, shape, width), data = styles[server], "\n".join(f"{x} {value / unit:.6g}" for x, value in sorted(points))
+        colour, shape, width = styles[server]
+        data = "\n".join(f"{x} {value / unit:.6g}" for x, value in sorted(points))
         script.append(f"$d{i} << EOD\n{data}\nEOD")
         plots.append(f'$d{i} using 1:2 with linespoints linecolor rgb "{colour}" linewidth {width} pointtype {shape} '
                      f'pointsize 0.8 title "{Quoted(words.Label(server))}"')
@@ -161,7 +162,7 @@ def EvenTics(most):
 def RatioTics(low, high):
     """Round ratios, as many as have room for their words."""
     tics, apart = [1], 0.07 * math.log(high / low)
-    for tic in (10, 0.1, 2, 0.5, 5, 0.2, 0.01, 0.02, 0.05, 20, 50, 100, 1.5, 0.7, 3, 7, 0.3, 15, 30, 1.2, 0.8, 0.9, 1.1):
+    for tic in (10, 0.1, 2, 0.5, 5, 0.2, 0.01, 0.02, 0.05, 20, 50, 100, 1.5, 0.7, 3, 7, 0.3, 15, 30, 1.2, 0.8, 0.9):
         if low <= tic <= high and all(abs(math.log(tic / other)) >= apart for other in tics):
             tics.append(tic)
     return sorted(tics)

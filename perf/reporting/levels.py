@@ -10,14 +10,14 @@ WOKEN_FROM = 10_000
 GIGABYTE = 2**30
 FITS_IN = 8 * GIGABYTE
 
-SAYS = """Each server alone, on one CPU, the load on the other. All connections are opened; each sends some messages, one
-after the other; then all rest, and the memory is read. *Efficiency* is the rate against the best level of the same
+SAYS = """Each server alone, on one CPU, the load on the other. All connections are opened; each sends some messages,
+one after the other; then all rest, and the memory is read. *Efficiency* is the rate against the best level of the same
 server: how much of its speed is left when there are more connections. Each row is a run of its own, and the servers did
 not take turns: paired rows compare speeds; this table compares memory, and shows how each server scales.
 """
-SPLIT = """Where a connection's memory goes, at the largest level of each server. *Connection* is its record in the slab,
-*frame* its waiting coroutine, *buffers* what it keeps of data; *pages* is the rest of the resident memory: pages that
-are not full, and what the allocator keeps. Of the kernel's, *socket* is the TCP socket itself and *receive* what waits
+SPLIT = """Where a connection's memory goes, at the largest level of each server. *Connection* is its record in the
+slab, *frame* its waiting coroutine, *buffers* what it keeps of data; *pages* is the rest of the resident memory: pages
+that are not full, and what the allocator keeps. Of the kernel's, *socket* is the TCP socket itself and *receive* what waits
 for data on it.
 """
 GIVEN_BACK = """Where *pages* is below 0, pages that were touched before listening have been given back meanwhile.
@@ -81,13 +81,15 @@ def LevelTable(levels):
         setup_us = None if l.setup_seconds is None else 1e6 * l.setup_seconds
         rows.append([Count(l.connections), Label(l.server), l.shards if (l.shards or 1) > 1 else "", Rate(l.rate),
                      Percent(efficiency), Micros(l.cpu_us), Micros((l.latency or {}).get("p99_us")), Micros(setup_us),
-                     Bytes(l.user_bytes), Bytes(l.kernel_bytes), Bytes(l.bytes_together), Percent(l.idle_cpu, 2),
+                     Bytes(l.user_bytes), Bytes(l.kernel), Bytes(l.together), Percent(l.idle_cpu, 2),
                      Notes(l)])
     return Table(HEADER, rows, keep=2)
 
 
 def Notes(level):
     said = targets.Notes(level)
+    if level.disturbed:
+        said = "; ".join(filter(None, [said, "kernel memory was disturbed by others"]))
     if (level.processes or 1) > 1 and "process" not in said:
         said = "; ".join(filter(None, [said, f"{level.processes} processes"]))
     return said
@@ -99,7 +101,7 @@ def Split(levels):
         return ""
     rows = []
     for l in InOrder(largest.values()):
-        user, kernel = l.user_parts or {}, l.kernel_parts or {}
+        user, kernel = l.user_parts or {}, {} if l.disturbed else l.kernel_parts or {}
         known = [value for value in user.values() if value is not None]
         pages = l.user_bytes - sum(known) if known and l.user_bytes is not None else None
         parts = [*(user.get(part) for part in ("connection", "frame", "buffers")), pages,
@@ -124,7 +126,7 @@ KINDS = [  # name of the file, what it shows, the axis, the figure, how it is dr
     ("p99", "p99 latency", "p99 latency, ms", lambda l: (l.latency or {}).get("p99_us"), {"log": True, "unit": 1e3}),
     ("user_memory", "user memory of a connection", "user bytes a connection", lambda l: l.user_bytes, {"log": True}),
     ("memory", "user and kernel memory of a connection", "user and kernel bytes a connection",
-     lambda l: l.bytes_together, {}),
+     lambda l: l.together, {}),
 ]
 
 
@@ -175,18 +177,21 @@ def Million(results):
     for group in ByScenario(levels).values():
         held = [level for level in group if level.reached]
         said += LevelTable(held) + "\n" if held else ""
-        said += "".join(f"- What stopped {Label(l.server)} on the way to {Count(l.connections)}: {l.note or 'not said'}\n"
-                        for l in group if not l.reached) + "\n"
+        for l in group:
+            if not l.reached:
+                who = f"{Label(l.server)} on the way to {Count(l.connections)}"
+                said += f"- What stopped {who}: {l.note or 'unknown'}\n"
+        said += "\n"
     return said
 
 
 def Fits(results):
     said = f"## What fits into 8 GB\n\n{FITS}\n"
-    largest = Largest((l for l in Plain(results) if l.bytes_together), lambda l: (words.Service(l.scenario), l.server))
+    largest = Largest((l for l in Plain(results) if l.together), lambda l: (words.Service(l.scenario), l.server))
     if not largest:
         return said + words.NOT_YET
-    rows = [[service, Label(server), Count(l.connections), Bytes(l.user_bytes), Bytes(l.kernel_bytes),
-             f"{FITS_IN / l.bytes_together / 1e6:.2f} million", Notes(l)]
-            for (service, server), l in sorted(largest.items(), key=lambda item: (item[0][0], item[1].bytes_together))]
+    rows = [[service, Label(server), Count(l.connections), Bytes(l.user_bytes), Bytes(l.kernel),
+             f"{FITS_IN / l.together / 1e6:.2f} million", Notes(l)]
+            for (service, server), l in sorted(largest.items(), key=lambda item: (item[0][0], item[1].together))]
     header = ["service", "server", "measured at", "user each", "kernel each", "connections in 8 GB", "note"]
     return said + Table(header, rows)

@@ -53,5 +53,6 @@ def Asked(entry, known):
     """The servers that an entry of scenarios.toml asks for, of those in servers.toml."""
     names = [entry["a"]] if entry.get("a") else []
     names += [*entry.get("against", []), *entry.get("servers", [])]
-    names += [name for name, server in known.items() if set(server.get("services", [])) & set(entry.get("speaking", []))]
+    speaking = set(entry.get("speaking", []))
+    names += [name for name, server in known.items() if speaking & set(server.get("services", []))]
     return list(dict.fromkeys(names))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/PERFORMANCE.md and its charts. Sentences are written in the generator; figures come from the results, and verdicts
-are computed."""
+"""docs/PERFORMANCE.md and its charts. Sentences are written in the generator; figures come from the results, and
+verdicts are computed."""
 import textwrap
 
 from . import charts, levels, method, missing, targets, words
@@ -40,8 +40,10 @@ says how to repeat it.
 TARGETS = """What the project promises itself, and what came out. *≥* is a ratio that has to be at least so much, *≤*
 one that may be at most so much; the median decides.
 """
-CHARTS = [("ratios_rate", "Messages a second against other servers (right is better)", lambda metric: metric == "rate"),
-          ("ratios_cost", "CPU time and latency against other servers (left is better)", lambda metric: metric != "rate")]
+CHARTS = [  # name, title, whether it is of rates
+    ("ratios_rate", "Messages a second against other servers (right is better)", True),
+    ("ratios_cost", "CPU time and latency against other servers (left is better)", False),
+]
 
 
 def Targets(rows, drawn):
@@ -53,10 +55,11 @@ def Targets(rows, drawn):
                (targets.UNMEASURED, "not measured"))]
     said += f"Of {len(rows)}: **{words.List(f'{count} {what}' for count, what in counts if count)}**.\n\n"
     header = ["what", "of", "target", "measured (quartiles)", "verdict", "note"]
-    said += Table(header, [[row.what, row.of, row.target, row.measured, row.verdict, row.note] for row in rows], keep=5) + "\n"
-    for name, title, of in CHARTS:
+    cells = [[row.what, row.of, row.target, row.measured, row.verdict, row.note] for row in rows]
+    said += Table(header, cells, keep=5) + "\n"
+    for name, title, of_rates in CHARTS:
         shown = [(row.label, row.ratio, row.limit, row.verdict == targets.REACHED) for row in rows
-                 if row.ratio and row.verdict != targets.INVALID and of(row.metric)]
+                 if row.ratio and row.verdict != targets.INVALID and (row.metric == "rate") == of_rates]
         chart = charts.Ratios(name, title, "Mooring / the other: at 1x they are equal", shown)
         said += charts.Image(chart, drawn, f"{title}: for each target the median, its quartiles, and the target")
     return said
@@ -65,13 +68,13 @@ def Targets(rows, drawn):
 # --- Other loads
 
 LOADS = [
-    ("Idle-heavy: 1 % active", """Most connections of a real server say nothing. Here 99 % are silent, and the others send
-as fast as they are answered: whether those who wait cost those who do not.
+    ("Idle-heavy: 1 % active", """Most connections of a real server say nothing. Here 99 % are silent, and the others
+send as fast as they are answered: whether those who wait cost those who do not.
 """, lambda scenario: scenario.get("active")),
     ("Churn", """Connect, one exchange, close: what accepting and closing cost. The rate is connections a second.
 """, words.IsChurn),
-    ("Mixed sizes", """Each message draws its size at random, from the same seed for all servers: small messages wait behind
-large ones, and buffers have to fit both.
+    ("Mixed sizes", """Each message draws its size at random, from the same seed for all servers: small messages wait
+behind large ones, and buffers have to fit both.
 """, words.IsMixed),
     ("Slow consumers", """Some peers send and take what comes back at about 1 KB a second. The figures are those of the
 others: a slow peer is to cost only itself.
@@ -90,8 +93,8 @@ def Loads(results):
         yield said + (slow or ("" if pairs or held else NOT_YET))
 
 
-SLOW_CLIENTS = """Over HTTP, connections that are asked as fast as they answer, without and with slow ones beside them, in
-turn. *header*: the slow ones send a request head byte by byte; *body*: a body; *read*: they take an answer of 1 MB a
+SLOW_CLIENTS = """Over HTTP, connections that are asked as fast as they answer, without and with slow ones beside them,
+in turn. *header*: the slow ones send a request head byte by byte; *body*: a body; *read*: they take an answer of 1 MB a
 few bytes at a time. The p99 of the others may at most double.
 """
 
@@ -116,8 +119,8 @@ def PairTable(pairs):
     return Table(header, rows, keep=4)
 
 
-BROADCAST = """One message to every member of a chat room, on two servers in turn: when the first, the median and the last
-member has it, and what a member costs in user memory.
+BROADCAST = """One message to every member of a chat room, on two servers in turn: when the first, the median and the
+last member has it, and what a member costs in user memory.
 """
 
 

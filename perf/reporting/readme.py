@@ -12,7 +12,8 @@ LEAST_ROWS = 12  # of PAIRS; with fewer, the table says less than the one that w
 # (scenarios that share a row, the other server), in the order of the table. They differ in their connections alone.
 PAIRS = [
     (["echo64-50"], "go-echo"), (["echo64-1000"], "go-echo"), (["echo64-10000"], "go-echo"),
-    (["echo64-50", "echo64-1000", "echo64-10000"], "bare-ring"), (["echo64-50", "echo64-1000", "echo64-10000"], "epoll"),
+    (["echo64-50", "echo64-1000", "echo64-10000"], "bare-ring"),
+    (["echo64-50", "echo64-1000", "echo64-10000"], "epoll"),
     (["echo16k-50"], "go-echo"), (["echo16k-50"], "epoll"), (["line16-50"], "go-line"), (["line16-50"], "go-line-lazy"),
     (["churn-50"], "go-echo"), (["churn-50"], "epoll"), (["latency-1000"], "go-echo"), (["latency-10000"], "go-echo"),
     (["active-100000"], "bare-ring"),
@@ -42,7 +43,7 @@ def Replace(text, results):
 
 def Figures(results, measured):
     machine, rounds = Machine(results), sorted({a["rounds"] for a in results.about.values() if a.get("rounds")})
-    counted = f"{rounds[0]} to {rounds[-1]} rounds" if len(rounds) > 1 else f"{rounds[0]} rounds" if rounds else "rounds"
+    counted = " to ".join(map(str, rounds[:1] + rounds[1:][-1:])) + " rounds"
     said = f"{PAIRED.format(counted=counted)} {machine}{REPORT}\n"
     rows, before = [], None
     for pairs in measured:
@@ -107,7 +108,7 @@ def Memory(results):
                        key=lambda l: (not words.Main(l.server), l.user_bytes))
         rows.append([f"user memory of an idle connection at {Count(at)}, {service} ({what})",
                      "; ".join(f"{Label(l.server)} {Bytes(l.user_bytes)}" for l in there)])
-        kernel = [l.kernel_bytes for l in there if words.Main(l.server) and l.kernel_bytes is not None]
+        kernel = [l.kernel for l in there if words.Main(l.server) and l.kernel is not None]
         if kernel:
             rows.append(["the kernel's for the same", Bytes(kernel[0])])
     for m in results.http_memory:

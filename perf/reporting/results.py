@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from . import words
 
 METRICS = ("rate", "cpu", "both", "p50", "p99")  # ratios A/B of a pair
-LEVEL = {"processes", "shards", "setup_seconds", "rate", "cpu_us", "latency", "user_bytes", "user_parts", "kernel_bytes",
-         "kernel_parts", "wake", "idle_cpu", "note"}
+LEVEL = {"processes", "shards", "setup_seconds", "rate", "cpu_us", "latency", "user_bytes", "user_parts",
+         "kernel_bytes", "kernel_parts", "wake", "idle_cpu", "note"}
+# Bytes of a connection in the kernel: a TCP socket alone takes more than the least, and no peer as much as the most.
+# Kernel memory is counted for the whole machine: what is outside is that of others, who came or went meanwhile.
+KERNEL_BYTES = range(1_000, 20_000)
 
 
 @dataclass
@@ -64,9 +67,16 @@ class Level:
         return self.row.get("rate") is not None or self.row.get("user_bytes") is not None
 
     @property
-    def bytes_together(self):
-        user, kernel = self.row.get("user_bytes"), self.row.get("kernel_bytes")
-        return None if user is None or kernel is None else user + kernel
+    def disturbed(self):
+        return self.kernel_bytes is not None and int(self.kernel_bytes) not in KERNEL_BYTES
+
+    @property
+    def kernel(self):
+        return None if self.disturbed else self.kernel_bytes
+
+    @property
+    def together(self):
+        return None if self.user_bytes is None or self.kernel is None else self.user_bytes + self.kernel
 
 
 @dataclass
@@ -131,8 +141,9 @@ def Own(row, letter, scenario):
 
 
 def Read(directory, scenarios_toml, servers_toml):
-    wanted = {name: {"protocol": "echo", "bytes": 64, "depth": 1, **entry} for name, entry in Toml(scenarios_toml).items()}
-    results = Results(wanted=wanted, servers=Toml(servers_toml))
+    results = Results(wanted=Toml(scenarios_toml), servers=Toml(servers_toml))
+    for name, entry in results.wanted.items():
+        results.wanted[name] = {"protocol": "echo", "bytes": 64, "depth": 1, **entry}
     for path in sorted(glob.glob(os.path.join(directory, "*.json"))):
         with open(path) as f:
             try:
@@ -142,7 +153,8 @@ def Read(directory, scenarios_toml, servers_toml):
         name = os.path.basename(path)[:-len(".json")]
         Add(results, name, document)
     places = {name: i for i, name in enumerate(results.wanted)}
-    order = lambda name: (places.get(name, len(places)), [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", name)])
+    natural = lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    order = lambda name: (places.get(name, len(places)), natural(name))
     results.pairs.sort(key=lambda pair: order(pair.scenario["name"]))
     results.levels.sort(key=lambda level: (order(level.scenario["name"]), level.connections))
     results.about = {name: results.about[name] for name in sorted(results.about, key=order)}

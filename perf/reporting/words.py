@@ -14,7 +14,7 @@ SERVERS = {
     "mooring-chat": ("Mooring", "this project's chat example"),
     "mooring-kv": ("Mooring", "this project's kv example, which speaks to Redis' clients"),
     "mooring-proxy": ("Mooring", "this project's proxy example"),
-    "bare-ring": ("bare io_uring", "io_uring with nothing around it: no timers, limits or drain. The most the kernel gives"),
+    "bare-ring": ("bare io_uring", "io_uring with nothing around it: no timers, limits or drain; the limit"),
     "epoll": ("plain epoll", "level-triggered epoll, one read of 64 KB, one write"),
     "go-echo": ("Go net", "the echo server of a Go guide: a goroutine and 4 KB a connection"),
     "go-line": ("Go net", "the guide's line server: bufio, flushed after every line"),

@@ -58,7 +58,8 @@ class Report(unittest.TestCase):
 
     def Report(self, *flags, gnuplot=True):
         env = dict(os.environ) if gnuplot else {**os.environ, "PATH": "/nowhere"}
-        return subprocess.run([sys.executable, REPORT, "--tree", self.tree, *flags], capture_output=True, text=True, env=env)
+        command = [sys.executable, REPORT, "--tree", self.tree, *flags]
+        return subprocess.run(command, capture_output=True, text=True, env=env)
 
     def Run(self, *flags, status=0, gnuplot=True):
         done = self.Report(*flags, gnuplot=gnuplot)
@@ -108,12 +109,14 @@ class Verdicts(Report):
 
     def test_a_server_against_itself_says_in_what_they_differ(self):
         side = {"connections": 50, "shards": 8, "active": 0, "processes": 1}
-        self.Result("active", [Pair("mooring-echo", 0.93, {"rate": 0.9}, sides={"a": side, "b": {**side, "connections": 9}})])
+        sides = {"a": side, "b": {**side, "connections": 9}}
+        self.Result("active", [Pair("mooring-echo", 0.93, {"rate": 0.9}, sides=sides)])
         self.assertIn("against itself with 9 connections", self.Line("Targets", "reached |"))
 
     def test_the_first_form_of_paired_rounds_is_read(self):
-        row = {"scenario": "http13-pipe16-64", "a": "mooring-hello", "b": "nginx", "load": "wrk -c 64 -P 16 /", "ratio": 7.9,
-               "ratio_quartiles": [7.0, 8.4], "cpu_ratio": 0.2, "cpu_ratio_quartiles": [0.1, 0.3], "errors": 0,
+        row = {"scenario": "http13-pipe16-64", "a": "mooring-hello", "b": "nginx", "load": "wrk -c 64 -P 16 /",
+               "ratio": 7.9, "ratio_quartiles": [7.0, 8.4], "cpu_ratio": 0.2, "cpu_ratio_quartiles": [0.1, 0.3],
+               "errors": 0,
                "target": {"rate": 5.5, "cpu": 0.13, "both": None}, "reached": True}
         self.Write("perf/results/http.json", json.dumps({"rows": [row]}))
         what = "HTTP, an answer of 13 B, 16 in flight, 64 connections"
@@ -121,7 +124,8 @@ class Verdicts(Report):
         self.assertIn("| **missed**", self.Line("Targets", what, "CPU a message"))
 
     def test_memory_of_the_default_transport_is_judged(self):
-        self.Levels([Level("mooring-epoll", 100_000, 1000, user_bytes=120), Level("mooring-echo", 100_000, 1000, user_bytes=161)])
+        self.Levels([Level("mooring-epoll", 100_000, 1000, user_bytes=120),
+                     Level("mooring-echo", 100_000, 1000, user_bytes=161)])
         self.assertIn("≤ 160 B | 161 B | **missed**", self.Line("Targets", "callbacks"))
 
 
@@ -146,13 +150,22 @@ class Levels(Report):
         self.Levels([Level("epoll", 1000, 9, user_bytes=96)])
         self.assertIn("Not measured yet.", self.Section("What fits into 8 GB"))
 
+    def test_kernel_memory_that_cannot_be_the_connections_is_none(self):
+        self.Levels([Level("mooring-echo", 100_000, 9, user_bytes=120, kernel_bytes=0.0),
+                     Level("epoll", 1000, 9, user_bytes=96, kernel_bytes=583_103)])
+        self.assertIn("kernel memory was disturbed by others", self.Line("1,000 to 100,000 connections", "| Mooring"))
+        self.assertNotIn("together", self.Section("Targets"))
+        self.assertIn("Not measured yet.", self.Section("What fits into 8 GB"))
+
     def test_what_the_parts_leave_of_the_user_memory_are_pages(self):
-        self.Levels([Level("mooring-echo", 1000, 9, user_bytes=140, user_parts={"connection": 128, "frame": 0, "buffers": None})])
+        parts = {"connection": 128, "frame": 0, "buffers": None}
+        self.Levels([Level("mooring-echo", 1000, 9, user_bytes=140, user_parts=parts)])
         self.assertIn("| 1,000 | 128 B | 0 B | 12 B |", self.Line("1,000 to 100,000 connections", "Mooring", "128 B"))
 
     def test_a_level_that_was_not_reached_says_what_stopped_it_and_holds_nothing(self):
-        self.Levels([Level("mooring-echo", 1_000_000, 9), Level("mooring-echo", 2_000_000, None, note="no memory", gates={
-            "connections": False, "errors": None, "verified": False})], name="million")
+        gates = {"connections": False, "errors": None, "verified": False}
+        self.Levels([Level("mooring-echo", 1_000_000, 9),
+                     Level("mooring-echo", 2_000_000, None, note="no memory", gates=gates)], name="million")
         self.assertIn("What stopped Mooring on the way to 2,000,000: no memory", self.Section("A million connections"))
         self.assertIn("| 1,000,000 | reached", self.Line("Targets", "connections held"))
 
@@ -167,9 +180,10 @@ class Missing(Report):
         self.assertIn("There are no results yet.", self.Page())
 
     def test_fields_that_are_not_there_are_neither_an_error_nor_a_figure(self):
-        self.Result("echo64-50", [{"a": "mooring-echo", "b": "go-echo"}, {"a": "mooring-echo", "b": "epoll", "cpu": None,
-                                                                        "target": {"rate": 1.0}}])
-        self.Levels([{"server": "epoll", "connections": 1000, "rate": 5, "gates": {}}, {"server": "x", "connections": 5}])
+        self.Result("echo64-50", [{"a": "mooring-echo", "b": "go-echo"},
+                                  {"a": "mooring-echo", "b": "epoll", "cpu": None, "target": {"rate": 1.0}}])
+        self.Levels([{"server": "epoll", "connections": 1000, "rate": 5, "gates": {}},
+                     {"server": "x", "connections": 5}])
         self.Write("perf/results/broadcast_10.json", json.dumps({"members": 10}))
         self.assertIn("not measured", self.Line("Targets", "plain epoll"))
         for word in ("None", "nan", "Traceback"):
@@ -217,9 +231,8 @@ class Readme(Report):
     def Enough(self):
         for name in ("echo64-50", "echo64-1000", "echo64-10000", "echo16k-50", "churn-50", "line16-50"):
             scenario = {**SCENARIO, "connections": int(name.split("-")[-1])}
-            rows = [Pair(b, 1.5, connections=scenario["connections"]) for b in ("go-echo", "epoll", "bare-ring", "go-line",
-                                                                                "go-line-lazy")]
-            self.Result(name, rows, scenario)
+            self.Result(name, [Pair(b, 1.5, connections=scenario["connections"])
+                               for b in ("go-echo", "epoll", "bare-ring", "go-line", "go-line-lazy")], scenario)
         self.Result("latency-1000", [Pair("go-echo", 1.0, p99=[0.5, 0.6, 0.7])], {**SCENARIO, "kind": "latency"})
 
     def test_with_few_rows_it_stays_as_it_is(self):
@@ -297,8 +310,8 @@ class Check(Report):
         self.Run()
         chart = self.Read("docs/performance/ratios_rate.svg")
         self.assertIn("Produced by GNUPLOT ", chart)
-        self.Write("docs/performance/ratios_rate.svg", chart.replace("Produced by GNUPLOT ", "Produced by GNUPLOT 9").replace(
-            "stroke-width", "stroke-width "))
+        other = chart.replace("Produced by GNUPLOT ", "Produced by GNUPLOT 9").replace("stroke-width", "stroke-width ")
+        self.Write("docs/performance/ratios_rate.svg", other)
         self.Run("--check")
 
     @needs_gnuplot

@@ -17,8 +17,8 @@ not take turns: paired rows compare speeds; this table compares memory, and show
 """
 SPLIT = """Where a connection's memory goes, at the largest level of each server. *Connection* is its record in the
 slab, *frame* its waiting coroutine, *buffers* what it keeps of data; *pages* is the rest of the resident memory: pages
-that are not full, and what the allocator keeps. Of the kernel's, *socket* is the TCP socket itself and *receive* what waits
-for data on it.
+that are not full, and what the allocator keeps. Of the kernel's, *socket* is the TCP socket itself and *receive* what
+waits for data on it.
 """
 GIVEN_BACK = """Where *pages* is below 0, pages that were touched before listening have been given back meanwhile.
 """

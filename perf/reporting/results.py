@@ -144,14 +144,15 @@ def Read(directory, scenarios_toml, servers_toml):
     results = Results(wanted=Toml(scenarios_toml), servers=Toml(servers_toml))
     for name, entry in results.wanted.items():
         results.wanted[name] = {"protocol": "echo", "bytes": 64, "depth": 1, **entry}
-    for path in sorted(glob.glob(os.path.join(directory, "*.json"))):
+    paths = sorted(glob.glob(os.path.join(directory, "*.json")))
+    stems = {Stem(path) for path in paths}
+    for path in paths:
         with open(path) as f:
             try:
                 document = json.load(f)
             except ValueError as error:
                 raise SystemExit(f"report: {path}: {error}")
-        name = os.path.basename(path)[:-len(".json")]
-        Add(results, name, document)
+        Add(results, Stem(path), document, stems)
     places = {name: i for i, name in enumerate(results.wanted)}
     natural = lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
     order = lambda name: (places.get(name, len(places)), natural(name))
@@ -161,7 +162,12 @@ def Read(directory, scenarios_toml, servers_toml):
     return results
 
 
-def Add(results, name, document):
+def Stem(path):
+    return os.path.basename(path)[:-len(".json")]
+
+
+def Add(results, name, document, stems):
+    """`stems`: of all files. One with many scenarios gives way to one that is named after its only scenario."""
     if document.get("about"):
         results.about[name] = document["about"]
     if "members" in document:
@@ -180,7 +186,9 @@ def Add(results, name, document):
         elif "members" in row:
             results.broadcasts.append(row)
         elif "a" in row and "b" in row:
-            results.pairs.append(PairOf(row, scenario))
+            pair = PairOf(row, scenario)
+            if pair.scenario["name"] == name or pair.scenario["name"] not in stems:
+                results.pairs.append(pair)
         elif "server" in row and row.get("connections"):
             results.levels.append(Level(scenario, row["server"], row["connections"], row))
         elif "skipped" in row:

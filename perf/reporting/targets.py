@@ -116,7 +116,8 @@ def OfLevels(results, plain):
     if level is not None:
         yield Row(f"the same, {words.Service(level.scenario)}",
                   "user and kernel memory together",
-                  f"≤ {words.Bytes(TOGETHER_BYTES_MOST)} (gnet's, measured elsewhere)", words.Bytes(level.together), Verdict(level.gates, level.together <= TOGETHER_BYTES_MOST))
+                  f"≤ {words.Bytes(TOGETHER_BYTES_MOST)} (gnet's, measured elsewhere)",
+                  words.Bytes(level.together), Verdict(level.gates, level.together <= TOGETHER_BYTES_MOST))
     level = Largest(plain, "idle_cpu")
     if level is not None:
         yield Row(f"{words.Count(level.connections)} silent connections", "share of a core",

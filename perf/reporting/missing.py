@@ -38,13 +38,14 @@ def OfScenario(results, name, entry):
         return [f"- `{name}` ({What(entry)}) has no result."]
     there = {server for pair in pairs for server in (pair.a, pair.b)} | {level.server for level in levels}
     asked = Asked(entry, results.servers)
-    absent = [server for server in asked if server not in there]
+    skipped = {server for scenario, server, _ in results.skipped if scenario == name}
+    absent = [server for server in asked if server not in there | skipped]
     lines = [f"- `{name}` was measured without {List(f'`{server}`' for server in absent)}."] if absent else []
     measured = {(level.server, level.connections) for level in levels}
     for server in asked:
         end = min((l.connections for l in levels if l.server == server and not l.reached), default=float("inf"))
         gone = [Count(n) for n in entry.get("levels", []) if (server, n) not in measured and n < end]
-        if gone and server not in absent:
+        if gone and server in there:
             lines.append(f"- `{name}`: `{server}` has no result at {List(gone)} connections.")
     return lines
 

@@ -124,20 +124,21 @@ last member has it, and what a member costs in user memory.
 """
 
 
+BROADCAST_PARTS = [("first_us", "the first has it", Micros), ("median_us", "the median has it", Micros),
+                   ("last_us", "the last has it", Micros), ("bytes_a_member", "user memory a member", Bytes)]
+
+
 def Broadcast(results):
     rows, said = [], f"## Broadcast\n\n{BROADCAST}\n"
     for m in sorted(results.broadcasts, key=lambda m: m["members"]):
-        members = [Count(m["members"]), f"{Label(m.get('a', 'mooring-chat'))} / {Label(m.get('b', 'go-chat'))}"]
-        for who, name in (("first_us", "first"), ("median_us", "median"), ("last_us", "last")):
+        b = Label(m["b"]) if m.get("b") else "nobody"  # a server that cannot hold so many was skipped
+        members = [Count(m["members"]), f"{Label(m['a'])} / {b}"]
+        for who, what, unit in BROADCAST_PARTS:
             part = m.get(who)
             if part:
-                low, high = part.get("quartiles", [part["ratio"]] * 2)
-                rows.append([*members, f"the {name} has it", Micros(part["a"]), Micros(part["b"]),
-                             Quartiles((low, part["ratio"], high))])
-        memory = m.get("bytes_a_member")
-        if memory:
-            rows.append([*members, "user memory a member", Bytes(memory["a"]), Bytes(memory["b"]),
-                         words.Times(memory["ratio"])])
+                low, high = part.get("quartiles") or [part["ratio"]] * 2
+                ratio = None if part["ratio"] is None else (low, part["ratio"], high)
+                rows.append([*members, what, unit(part["a"]), unit(part["b"]), Quartiles(ratio)])
         if m.get("errors"):
             rows.append([*members, f"**not valid: {Count(m['errors'])} members got something else**", "", "", ""])
     return said + (Table(["members", "A / B", "what", "A", "B", "A/B"], rows, keep=6) if rows else NOT_YET)

@@ -116,8 +116,8 @@ def Memory(results):
                      f"{Label(m['server'])} {Bytes(m['bytes_each'])}"])
     for m in results.broadcasts:
         last, memory = m.get("last_us"), m.get("bytes_a_member")
-        if last and not m.get("errors"):
-            other = Label(m.get("b", "go-chat"))
+        if last and last["ratio"] is not None and not m.get("errors"):
+            other = Label(m["b"])
             what = f"one message to {Count(m['members'])} members of a chat, until the last has it: against {other}"
             rows.append([what, f"{words.Times(last['ratio'])} of the time"])
             if memory:

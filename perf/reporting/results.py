@@ -171,7 +171,7 @@ def Add(results, name, document, stems):
     if document.get("about"):
         results.about[name] = document["about"]
     if "members" in document:
-        results.broadcasts.append(document)
+        results.broadcasts.append({"a": "mooring-chat", "b": "go-chat", **document})
         return
     if "bytes_each" in document:
         results.http_memory.append(document)
@@ -183,8 +183,6 @@ def Add(results, name, document, stems):
             results.instructions.append(row)
         elif "held_least" in row:
             results.slow_clients.append(row)
-        elif "members" in row:
-            results.broadcasts.append(row)
         elif "a" in row and "b" in row:
             pair = PairOf(row, scenario)
             if pair.scenario["name"] == name or pair.scenario["name"] not in stems:

@@ -149,13 +149,13 @@ def OfOthers(results):
         last = row.get("last_us") or {}
         if last.get("quartiles"):
             three = (last["quartiles"][0], last["ratio"], last["quartiles"][1])
-            yield Row(what, f"until the last has it, against {words.Label(row.get('b', 'go-chat'))}",
+            yield Row(what, f"until the last has it, against {words.Label(row['b'] or '')}",
                       f"≤ {BROADCAST_LAST_MOST:.2f}x", words.Quartiles(three),
                       Verdict(gates, three[1] <= BROADCAST_LAST_MOST), three, BROADCAST_LAST_MOST, "p99",
                       label=f"{what}: the last")
         memory = row.get("bytes_a_member") or {}
         if memory.get("ratio") is not None:
-            yield Row(what, f"user memory a member, against {words.Label(row.get('b', 'go-chat'))}",
+            yield Row(what, f"user memory a member, against {words.Label(row['b'] or '')}",
                       f"≤ {BROADCAST_MEMORY_MOST:.2f}x", words.Times(memory["ratio"]),
                       Verdict(gates, memory["ratio"] <= BROADCAST_MEMORY_MOST))
 

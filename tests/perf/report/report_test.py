@@ -220,6 +220,20 @@ levels = [1000, 10000]
         self.assertIn("`levels-echo` was measured without `go-echo`.", said)
         self.assertIn("`levels-echo`: `epoll` has no result at 10,000 connections.", said)
 
+    def test_a_server_that_was_skipped_is_named_once_with_the_reason(self):
+        self.Write("perf/scenarios.toml", '[echo64-50]\nkind = "paired"\nagainst = {epoll = {}, libuv = {}}\n')
+        self.Write("perf/results/echo64-50.json", json.dumps({
+            "scenario": {**SCENARIO, "name": "echo64-50"}, "skipped": [{"server": "libuv", "why": "not installed"}],
+            "rows": [Pair("epoll", 1.0)]}))
+        self.assertEqual(self.Section("What is missing").count("libuv"), 1)
+        self.assertIn("`libuv` was skipped: not installed", self.Section("What is missing"))
+
+    def test_a_broadcast_that_only_one_server_could_hold_has_no_ratio(self):
+        part = {"a": 700, "b": None, "ratio": None, "quartiles": None}
+        self.Write("perf/results/broadcast_100000.json", json.dumps({
+            "a": "mooring-chat", "b": None, "members": 100_000, "first_us": part, "last_us": part, "bytes_a_member": part}))
+        self.assertIn("Mooring / nobody | the last has it | 700 µs | – | – |", self.Line("Broadcast", "last has it"))
+
     def test_a_file_that_is_no_json_is_named(self):
         self.Write("perf/results/broken.json", "{")
         self.assertIn("broken.json", self.Run(status=1))

@@ -231,7 +231,7 @@ levels = [1000, 10000]
     def test_a_broadcast_that_only_one_server_could_hold_has_no_ratio(self):
         part = {"a": 700, "b": None, "ratio": None, "quartiles": None}
         self.Write("perf/results/broadcast_100000.json", json.dumps({
-            "a": "mooring-chat", "b": None, "members": 100_000, "first_us": part, "last_us": part, "bytes_a_member": part}))
+            "a": "mooring-chat", "b": None, "members": 100_000, "last_us": part, "bytes_a_member": part}))
         self.assertIn("Mooring / nobody | the last has it | 700 µs | – | – |", self.Line("Broadcast", "last has it"))
 
     def test_a_file_that_is_no_json_is_named(self):

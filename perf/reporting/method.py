@@ -6,7 +6,7 @@ SAYS = """## How it was measured
 
 **Speeds are ratios.** The speed of a shared or virtual machine drifts by a factor of two within minutes, so a speed
 alone says more about the minute than about the server. In a *paired* row both servers are up at once, and the same load
-meets them in turn, A B A B; each pair of rounds gives one ratio. *1.34x (1.22 to 1.46)* is the median of these ratios
+meets them in turn, A B A B; each pair of rounds gives one ratio. *1.20x (1.10 to 1.30)*, say, is the median of these ratios
 and, in brackets, their quartiles: half of all ratios lie between them. A ratio of messages a second is better above 1;
 one of CPU time or latency is better below 1. Identical servers differ by up to 5 %; a difference below that is none.
 

@@ -29,8 +29,8 @@ OPENING = """# Performance
 
 <!-- Made by perf/report from perf/results. Do not edit: the next run writes it anew. -->
 
-What Mooring does, beside other servers on the same machine. Every figure on this page was written by `perf/report` from
-what `perf/run` and its neighbours left in `perf/results`; none was typed by hand. [perf/README.md](../perf/README.md)
+What Mooring does, beside other servers on the same machine. Every measured figure on this page was written by
+`perf/report` from what `perf/run` and its neighbours left in `perf/results`; none was typed by hand. [perf/README.md](../perf/README.md)
 says how to repeat it.
 """
 
@@ -38,7 +38,8 @@ says how to repeat it.
 # --- Targets
 
 TARGETS = """What the project promises itself, and what came out. *≥* is a ratio that has to be at least so much, *≤*
-one that may be at most so much; the median decides.
+one that may be at most so much; the median decides. Targets whose scenario has no result are not in the table; *what is
+missing*, further down, names the scenarios.
 """
 CHARTS = [  # name, title, whether it is of rates
     ("ratios_rate", "Messages a second against other servers (right is better)", True),

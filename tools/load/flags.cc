@@ -18,6 +18,7 @@ ABSL_FLAG(std::string, target, "", "");
 ABSL_FLAG(std::string, protocol, "echo", "");
 ABSL_FLAG(bool, hold, false, "");
 ABSL_FLAG(bool, churn, false, "");
+ABSL_FLAG(bool, controlled, false, "");
 ABSL_FLAG(uint32_t, connections, 100, "");
 ABSL_FLAG(uint32_t, bytes, 0, "");
 ABSL_FLAG(uint32_t, depth, 1, "");
@@ -36,9 +37,9 @@ ABSL_FLAG(int32_t, pid, 0, "");
 namespace mooring::tools::load {
 namespace {
 
-constexpr absl::string_view kNames[] = {"target",  "protocol", "hold",   "churn",     "connections", "bytes",
-                                       "depth",   "seconds",  "warmup", "ramp",      "total",       "verify",
-                                       "sources", "cpus",     "shards", "transport", "json",        "pid"};
+constexpr absl::string_view kNames[] = {
+    "target", "protocol", "hold",  "churn",   "controlled", "connections", "bytes",     "depth", "seconds", "warmup",
+    "ramp",   "total",    "verify", "sources", "cpus",       "shards",      "transport", "json",  "pid"};
 
 template <class... A>
 absl::Status Wrong(const A&... parts) {
@@ -94,10 +95,16 @@ absl::Status CheckSources(const Options& options) {
                (options.connections - 1) / kPerSourceMax + 1);
 }
 
-absl::Status CheckMode(const Options& options, bool total_given) {
-  if (absl::GetFlag(FLAGS_hold) && absl::GetFlag(FLAGS_churn)) return Wrong("--hold and --churn: one of them");
-  if (total_given && options.mode != Mode::kChurn) return Wrong("--total: only with --churn");
-  if (options.depth != 1 && options.mode != Mode::kClosedLoop) return Wrong("--depth: not with --hold or --churn");
+absl::Status CheckMode(const Options& options, const std::set<std::string>& given) {
+  if (absl::GetFlag(FLAGS_hold) + absl::GetFlag(FLAGS_churn) + absl::GetFlag(FLAGS_controlled) > 1) {
+    return Wrong("--hold, --churn and --controlled: one of them");
+  }
+  if (given.contains("total") && options.mode != Mode::kChurn) return Wrong("--total: only with --churn");
+  const bool one_by_one = options.mode == Mode::kHold || options.mode == Mode::kChurn;
+  if (options.depth != 1 && one_by_one) return Wrong("--depth: not with --hold or --churn");
+  if (options.mode == Mode::kControlled && given.contains("seconds")) {
+    return Wrong("--seconds: not with --controlled, whose commands say how long");
+  }
   if (options.mode == Mode::kChurn && RampSeconds(options) > 0) return Wrong("--ramp: not with --churn");
   return absl::OkStatus();
 }
@@ -127,6 +134,7 @@ absl::StatusOr<std::optional<Options>> ParseFlags(const std::vector<std::string>
   options.protocol = protocol == "line" ? Protocol::kLine : Protocol::kEcho;
   if (absl::GetFlag(FLAGS_hold)) options.mode = Mode::kHold;
   if (absl::GetFlag(FLAGS_churn)) options.mode = Mode::kChurn;
+  if (absl::GetFlag(FLAGS_controlled)) options.mode = Mode::kControlled;
 
   options.connections = absl::GetFlag(FLAGS_connections);
   if (options.connections == 0 || options.connections > 4'000'000) {
@@ -168,9 +176,10 @@ absl::StatusOr<std::optional<Options>> ParseFlags(const std::vector<std::string>
   if (given.contains("pid") && options.pid <= 0) return Wrong("--pid=", options.pid, ": a process id");
 
   // Where there is nothing to warm up, the time is not spent.
-  if (options.mode == Mode::kHold || (options.total != 0 && !given.contains("warmup"))) options.warmup_seconds = 0;
+  const bool warm = options.total == 0 && options.mode != Mode::kControlled;
+  if (options.mode == Mode::kHold || (!warm && !given.contains("warmup"))) options.warmup_seconds = 0;
   if (options.mode == Mode::kHold && options.pid != 0) options.seconds = std::max(options.seconds, kRestSeconds);
-  if (absl::Status mode = CheckMode(options, given.contains("total")); !mode.ok()) return mode;
+  if (absl::Status mode = CheckMode(options, given); !mode.ok()) return mode;
   if (absl::Status sources = CheckSources(options); !sources.ok()) return sources;
   return std::optional<Options>(std::move(options));
 }
@@ -188,6 +197,11 @@ What to do
   --protocol=echo|line  echo: what is sent comes back. line: each line is answered with "OK" (default echo)
   --hold                opens all connections, exchanges a message on each, holds them --seconds, exchanges one again
   --churn               --connections at a time: connect, exchange one message, close
+  --controlled          opens all connections, exchanges one message on each and checks it, says so with a line of JSON,
+                        and then obeys lines on standard input, each answered with one line of JSON; at their end it closes
+                          run SECONDS [active=K]   closed loop on all connections, or on K of them spread evenly
+                          messages N [ahead=K]     N exchanges on every connection, at most K connections at it at once
+                          wake                     one message on every connection at one instant
   --connections=N       how many at once (100)
   --bytes=N             of a message, of a line with its newline (64; line: 32)
   --depth=N             messages in flight on each connection (1)
@@ -195,7 +209,7 @@ What to do
 
 How long
   --seconds=S           measured time (10); with --hold --pid at least 5
-  --warmup=S            before it, not counted (1; with --hold none, with --total none unless given)
+  --warmup=S            before it, not counted (1; with --hold none, with --total and --controlled none unless given)
   --ramp=S | N/s        opens the connections over S seconds, or N a second (0: as fast as it goes)
   --total=N             with --churn: ends after N connections
   The whole run is bounded: ramp, warm-up and seconds together, plus 30 s. What is not finished then is an error.

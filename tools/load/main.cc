@@ -4,11 +4,13 @@
 
 #include <csignal>
 #include <cstdio>
+#include <iostream>
 #include <string>
 #include <vector>
 
 #include "core/kernel.h"
 #include "net/choose_transport.h"
+#include "tools/load/controlled.h"
 #include "tools/load/flags.h"
 #include "tools/load/report.h"
 #include "tools/load/run.h"
@@ -33,10 +35,15 @@ int Main(const std::vector<std::string>& arguments) {
   const auto transport = net::ChooseTransport(core::RealKernel(), (*options)->transport);
   if (!transport.ok()) return Fail(transport.status());
   if (!transport->note.empty()) std::fprintf(stderr, "mooring-load: note: %s\n", transport->note.c_str());
-  const absl::StatusOr<Report> report = Run(transport->provider.get(), **options).Execute();
+  const bool controlled = (*options)->mode == Mode::kControlled;
+  const absl::StatusOr<Report> report =
+      controlled ? Controlled(transport->provider.get(), **options).Execute(&std::cin, &std::cout)
+                 : Run(transport->provider.get(), **options).Execute();
   if (isatty(STDERR_FILENO) != 0) std::fputs("\r\x1b[K", stderr);
   if (!report.ok()) return Fail(report.status());
-  if ((*options)->json) {
+  if (controlled) {
+    std::fputs(ErrorsToText(*report).c_str(), stderr);
+  } else if ((*options)->json) {
     std::printf("%s\n", ToJson(*report).c_str());
     std::fputs(ErrorsToText(*report).c_str(), stderr);  // with what to do about them
   } else {

@@ -12,7 +12,7 @@
 
 namespace mooring::tools::load {
 
-enum class Mode : uint8_t { kClosedLoop, kHold, kChurn };
+enum class Mode : uint8_t { kClosedLoop, kHold, kChurn, kControlled };
 enum class Protocol : uint8_t { kEcho, kLine };
 
 inline constexpr uint32_t kPerSourceMax = 14000;  // connections of one source address

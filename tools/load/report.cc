@@ -10,8 +10,8 @@ namespace {
 double PerSecond(uint64_t n, double seconds) { return seconds > 0 ? static_cast<double>(n) / seconds : 0; }
 
 std::string Line(const char* what, const Percentiles& us) {
-  return absl::StrFormat("%-17s p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  max %.1f us\n", what, us.p50_us, us.p90_us,
-                         us.p99_us, us.p999_us, us.max_us);
+  return absl::StrFormat("%-17s p50 %.1f  p90 %.1f  p99 %.1f  p99.9 %.1f  p99.99 %.1f  max %.1f us\n", what,
+                         us.p50_us, us.p90_us, us.p99_us, us.p999_us, us.p9999_us, us.max_us);
 }
 
 std::string ServerText(const Report& report) {
@@ -43,6 +43,7 @@ std::optional<Percentiles> PercentilesOf(const core::Histogram& nanoseconds) {
                      .p90_us = us(90),
                      .p99_us = us(99),
                      .p999_us = us(99.9),
+                     .p9999_us = us(99.99),
                      .max_us = static_cast<double>(nanoseconds.Max()) / 1000};
 }
 

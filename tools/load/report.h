@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "core/histogram.h"
 #include "tools/load/options.h"
 
@@ -20,6 +21,7 @@ struct Percentiles {
   double p90_us = 0;
   double p99_us = 0;
   double p999_us = 0;
+  double p9999_us = 0;
   double max_us = 0;
 };
 
@@ -30,6 +32,13 @@ struct ServerUsage {
   double measured_seconds = 0;
 };
 
+// All connections at one instant, from which all times count.
+struct Wake {
+  double first_us = 0;  // answer
+  double last_us = 0;
+  double sent_us = 0;   // until the load itself had given all messages to the kernel
+};
+
 struct Report {
   Mode mode = Mode::kClosedLoop;
   uint64_t connections = 0;  // opened
@@ -38,9 +47,12 @@ struct Report {
   uint64_t messages = 0;     // answered in that time
   uint64_t bytes = 0;        // received with them
   uint64_t connects = 0;     // in that time, with --churn
+  uint64_t answered = 0;     // of a command: messages, outside of that time too
+  double cpu_seconds = 0;    // of a command: of the load itself
   double connecting_seconds = 0;             // until all connections were open
   std::optional<Percentiles> latency;        // nothing when there was no message
   std::optional<Percentiles> connect_latency;
+  std::optional<Wake> wake;
   std::optional<ServerUsage> server;
   std::map<std::string, uint64_t> errors;    // by cause; empty: all went well
   std::map<std::string, std::string> explained;  // what is to be said about some of them
@@ -53,7 +65,12 @@ std::optional<double> ServerCpuUsPerMessage(const Report& report);
 
 std::string ToText(const Report& report);
 std::string ErrorsToText(const Report& report);  // a line each; empty when there are none
-std::string ToJson(const Report& report);  // one object on one line
+
+// One object on one line.
+std::string ToJson(const Report& report);
+std::string ReadyToJson(const Report& report);
+std::string CommandToJson(const std::string& command, const Report& report);
+std::string ErrorToJson(absl::string_view message);
 
 }  // namespace mooring::tools::load
 

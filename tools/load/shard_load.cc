@@ -27,21 +27,21 @@ ShardLoad::ShardLoad(net::Engine* engine, const Options& options, Share share)
     : shard_(engine->shard()),
       options_(options),
       share_(std::move(share)),
-      check_pattern_(options.verify && options.protocol == Protocol::kEcho),
+      echo_(options.protocol == Protocol::kEcho),
       reply_bytes_(options.protocol == Protocol::kLine ? kLineReply.size() : options.message_bytes),
       dialer_(engine, {.profile = engine->AddListener("load", this, Unbounded()),
                           .target = options.target,
                           .sources = share_.sources,
                           .per_source_max = share_.per_source_max,
-                          .in_flight_max = options.mode == Mode::kChurn ? share_.connections : 128}) {
-  ramp_timer_.call = [](void* self) { static_cast<ShardLoad*>(self)->PumpSoon(); };
-  ramp_timer_.argument = this;
+                          .in_flight_max = share_.connecting_max}) {
+  pump_timer_.call = [](void* self) { static_cast<ShardLoad*>(self)->PumpSoon(); };
+  pump_timer_.argument = this;
 }
 
 absl::Status ShardLoad::SetUp() {
   peers_.resize(share_.connections + kSlotsSpare);
   times_.resize(peers_.size() * options_.depth);
-  if (check_pattern_) return absl::OkStatus();
+  if (echo_ && options_.verify) return absl::OkStatus();  // each message is another
   block_messages_ = std::clamp(kBlockBytes / options_.message_bytes, 1u, options_.depth);
   const uint32_t bytes = block_messages_ * options_.message_bytes;
   alloc::Block* block = shard_->buffers().Acquire(bytes);
@@ -57,7 +57,7 @@ absl::Status ShardLoad::SetUp() {
 }
 
 void ShardLoad::Release() {
-  shard_->wheel().Cancel(&ramp_timer_);
+  shard_->wheel().Cancel(&pump_timer_);
   messages_.Reset();
 }
 
@@ -69,20 +69,56 @@ void ShardLoad::Open(core::Nanos from, core::Nanos until) {
   PumpSoon();
 }
 
-void ShardLoad::Start(core::Nanos from, core::Nanos until) {
-  from_ = from;
-  until_ = until;
-  phase_ = Phase::kStarting;
+void ShardLoad::Start(const Work& work) {
+  work_ = work;
+  from_ = work.from;
+  until_ = work.until;
+  first_sent_ = last_reply_ = walk_ended_at_ = 0;
+  latency_.Clear();
+  ChooseTargets();
   cursor_ = walk_ahead_ = 0;
+  ahead_max_ = work.ahead == 0 ? std::numeric_limits<uint32_t>::max() : work.ahead;
   walk_ended_ = false;
-  PumpSoon();
+  if (work.kind != Work::Kind::kTogether) {
+    phase_ = Phase::kStarting;
+    return PumpSoon();
+  }
+  phase_ = Phase::kWaiting;
+  shard_->wheel().Arm(&pump_timer_, core::TimerKind::kFunction, shard_->DeadlineMs(from_ - shard_->now()));
 }
 
 void ShardLoad::Close() {
   phase_ = Phase::kClosing;
   cursor_ = walk_ahead_ = 0;
+  ahead_max_ = kWalkAhead;
   walk_ended_ = false;
   PumpSoon();
+}
+
+void ShardLoad::CutUnanswered() {
+  phase_ = Phase::kIdle;
+  until_ = 0;
+  work_ = Work{.until = 0};
+  for (Peer& peer : peers_) {
+    if (peer.conn == nullptr || peer.in_flight == 0) continue;
+    peer.ours = true;
+    peer.conn->Abort();
+  }
+}
+
+// The open connections that have part, spread evenly over all of them.
+void ShardLoad::ChooseTargets() {
+  targets_.clear();
+  for (uint32_t slot = 0; slot < peers_.size(); ++slot) {
+    Peer& peer = peers_[slot];
+    peer.begun = 0;
+    if (peer.conn != nullptr && !peer.ours) targets_.push_back(slot);
+  }
+  if (work_.active == 0) return;
+  const uint64_t all = targets_.size();
+  const uint64_t active = std::min<uint64_t>(PartOf(work_.active, share_.index, share_.shards), all);
+  for (uint64_t i = 0; i < active; ++i) targets_[i] = targets_[i * all / active];
+  targets_.resize(active);
 }
 
 // Opening and walking, a part each turn.
@@ -97,8 +133,9 @@ void ShardLoad::Pump() {
   switch (phase_) {
     case Phase::kIdle: return;
     case Phase::kOpening: return OpenMore();
-    case Phase::kStarting:
-    case Phase::kClosing: return Walk();
+    case Phase::kWaiting: return StartTogether();
+    case Phase::kStarting: return WalkToStart();
+    case Phase::kClosing: return WalkToClose();
   }
 }
 
@@ -119,7 +156,7 @@ void ShardLoad::OpenMore() {
   const uint64_t allowed = AllowedByRamp();
   while (MayOpenMore() && active_ < share_.connections) {
     if (started_ >= allowed) {
-      shard_->wheel().Arm(&ramp_timer_, core::TimerKind::kFunction, shard_->now_ms() + 1);
+      shard_->wheel().Arm(&pump_timer_, core::TimerKind::kFunction, shard_->now_ms() + 1);
       break;
     }
     net::Connection* conn = dialer_.Open();
@@ -142,29 +179,56 @@ void ShardLoad::CheckOpened() {
   if (active_ == 0 && counters_.Read(LoadCount::kChurnDone) == 0) counters_.Add(LoadCount::kChurnDone);
 }
 
-void ShardLoad::Walk() {
-  const bool ahead_bounded = phase_ == Phase::kClosing || options_.mode == Mode::kHold;
+void ShardLoad::WalkToStart() {
+  const bool counted = work_.kind == Work::Kind::kCount;
+  const uint32_t each = counted ? std::min(options_.depth, work_.messages) : options_.depth;
+  uint32_t budget = kWalkPerTurn;
+  for (; cursor_ < targets_.size() && shard_->now() < until_; ++cursor_) {
+    Peer& peer = peers_[targets_[cursor_]];
+    if (peer.conn == nullptr || peer.ours) continue;
+    if (walk_ahead_ >= ahead_max_) return;  // WalkStep comes back here
+    if (budget-- == 0) return PumpSoon();
+    ++walk_ahead_;
+    Send(*peer.conn, peer, each, shard_->now());
+  }
+  EndWalk();
+}
+
+void ShardLoad::WalkToClose() {
   uint32_t budget = kWalkPerTurn;
   for (; cursor_ < peers_.size(); ++cursor_) {
     Peer& peer = peers_[cursor_];
     if (peer.conn == nullptr || peer.ours) continue;
-    if (ahead_bounded && walk_ahead_ >= kWalkAhead) return;  // WalkStep comes back here
+    if (walk_ahead_ >= ahead_max_) return;
     if (budget-- == 0) return PumpSoon();
     ++walk_ahead_;
-    if (phase_ == Phase::kStarting) {
-      Send(*peer.conn, peer, options_.depth);
-    } else {
-      peer.ours = true;
-      peer.conn->Close();
-    }
+    peer.ours = true;
+    peer.conn->Close();
   }
-  if (!std::exchange(walk_ended_, true)) counters_.Add(LoadCount::kWalkDone);
+  EndWalk();
+}
+
+// In one turn, and a turn later all of them are with the kernel.
+void ShardLoad::StartTogether() {
+  if (shard_->now() < from_) return;
+  if (cursor_ == targets_.size()) return EndWalk();
+  for (; cursor_ < targets_.size(); ++cursor_) {
+    Peer& peer = peers_[targets_[cursor_]];
+    if (peer.conn != nullptr && !peer.ours) Send(*peer.conn, peer, 1, from_);
+  }
+  PumpSoon();
+}
+
+void ShardLoad::EndWalk() {
+  if (std::exchange(walk_ended_, true)) return;
+  walk_ended_at_ = shard_->now();
+  counters_.Add(LoadCount::kWalkDone);
 }
 
 // What the walk had begun with one connection is over.
 void ShardLoad::WalkStep(bool done) {
   if (!done || walk_ended_ || walk_ahead_ == 0) return;
-  if (--walk_ahead_ <= kWalkAhead / 2) PumpSoon();
+  if (--walk_ahead_ <= ahead_max_ / 2) PumpSoon();
 }
 
 // Connections.
@@ -185,7 +249,7 @@ void ShardLoad::OnOpen(net::Connection& conn) {
   peer = Peer{.conn = &conn,
               .serial = static_cast<uint32_t>(counters_.Read(LoadCount::kOpened)),
               .reply_left = reply_bytes_};
-  if (options_.mode != Mode::kClosedLoop) Send(conn, peer, 1);
+  if (options_.mode != Mode::kClosedLoop) Send(conn, peer, 1, now);
   PumpSoon();
 }
 
@@ -199,6 +263,7 @@ void ShardLoad::OnClose(net::Connection& conn, net::CloseCause cause) {
     return;
   }
   Peer& peer = peers_[conn.handle.slot];
+  WalkStep(phase_ == Phase::kClosing || (phase_ == Phase::kStarting && peer.in_flight > 0));
   if (!peer.ours) ++errors_[absl::StrCat("closed_", net::Name(cause))];
   if (peer.in_flight > 0) {
     counters_.Add(LoadCount::kLost, peer.in_flight);
@@ -206,7 +271,6 @@ void ShardLoad::OnClose(net::Connection& conn, net::CloseCause cause) {
   }
   peer = Peer{};
   counters_.Add(LoadCount::kClosed);
-  WalkStep(phase_ == Phase::kClosing || phase_ == Phase::kStarting);
 }
 
 void ShardLoad::Fail(net::Connection& conn, Peer& peer, const char* cause) {
@@ -217,36 +281,35 @@ void ShardLoad::Fail(net::Connection& conn, Peer& peer, const char* cause) {
 
 // Messages.
 
-void ShardLoad::Send(net::Connection& conn, Peer& peer, uint32_t messages) {
-  const core::Nanos now = shard_->now();
+void ShardLoad::Send(net::Connection& conn, Peer& peer, uint32_t messages, core::Nanos time) {
   core::Nanos* times = TimesOf(conn.handle.slot);
   uint32_t next = uint32_t{peer.oldest} + peer.in_flight;
-  for (uint32_t i = 0; i < messages; ++i, ++next) times[next % options_.depth] = now;
-  counters_.Add(LoadCount::kSent, messages);
-  if (check_pattern_) {
-    for (uint32_t i = 0; i < messages; ++i) {
-      if (!SendPattern(conn, peer)) ++errors_["no_memory"];
-      ++peer.in_flight;
-    }
-    return;
-  }
+  for (uint32_t i = 0; i < messages; ++i, ++next) times[next % options_.depth] = time;
+  if (first_sent_ == 0) first_sent_ = time;
   peer.in_flight = static_cast<uint16_t>(peer.in_flight + messages);
-  while (messages > 0) {
-    const uint32_t n = std::min(messages, block_messages_);
-    conn.Write(messages_.Share(0, n * options_.message_bytes));  // false: it has ended, and OnClose tells
-    messages -= n;
+  peer.begun += messages;
+  counters_.Add(LoadCount::kSent, messages);
+  for (uint32_t n = 0; messages > 0; messages -= n) {
+    n = 1;
+    if (Checked(peer.number)) {
+      SendPattern(conn, peer);
+    } else {
+      n = std::min(messages, block_messages_);
+      conn.Write(messages_.Share(0, n * options_.message_bytes));  // false: it has ended, and OnClose tells
+    }
+    peer.number += n;
+    peer.sent += n * options_.message_bytes;
   }
 }
 
-bool ShardLoad::SendPattern(net::Connection& conn, Peer& peer) {
+void ShardLoad::SendPattern(net::Connection& conn, Peer& peer) {
   const uint32_t bytes = options_.message_bytes;
   alloc::Block* block = shard_->buffers().Acquire(bytes);
-  if (block == nullptr) return false;
-  // What has been sent is what came back and what is still to come: the rest of one reply, and whole ones.
-  const uint64_t position = peer.received + peer.reply_left + uint64_t{peer.in_flight} * bytes - bytes;
+  if (block == nullptr) return Fail(conn, peer, "no_memory");
+  // What is on its way is less than 4 GB.
+  const uint64_t position = peer.received + (peer.sent - static_cast<uint32_t>(peer.received));
   PatternOf(peer).Fill(position, block->data, bytes);
   conn.Write(alloc::Lease(block, 0, bytes));
-  return true;
 }
 
 void ShardLoad::OnData(net::Connection& conn, alloc::Lease data) {
@@ -277,25 +340,32 @@ void ShardLoad::OnData(net::Connection& conn, alloc::Lease data) {
     counters_.Add(LoadCount::kMeasuredBytes, uint64_t{replies} * reply_bytes_);
     last_reply_ = now;
   }
-  switch (options_.mode) {
-    case Mode::kClosedLoop:
-      if (now < until_) Send(conn, peer, replies);
+  AfterReplies(conn, peer, replies);
+}
+
+void ShardLoad::AfterReplies(net::Connection& conn, Peer& peer, uint32_t replies) {
+  if (options_.mode == Mode::kChurn) {
+    peer.ours = true;
+    conn.Close();
+    return;
+  }
+  if (phase_ != Phase::kStarting || peer.begun == 0) return;  // the exchange after opening
+  switch (work_.kind) {
+    case Work::Kind::kUntil:
+      if (shard_->now() < until_) Send(conn, peer, replies, shard_->now());
       return;
-    case Mode::kHold:
-      WalkStep(phase_ == Phase::kStarting);
+    case Work::Kind::kCount:
+      replies = std::min(replies, work_.messages - peer.begun);
+      if (replies > 0) Send(conn, peer, replies, shard_->now());
+      WalkStep(peer.in_flight == 0);
       return;
-    case Mode::kChurn:
-      peer.ours = true;
-      conn.Close();
-      return;
+    case Work::Kind::kTogether: return;
   }
 }
 
-bool ShardLoad::Check(Peer& peer, std::string_view bytes) {
-  if (options_.protocol == Protocol::kLine) {
-    return std::memcmp(replies_.data() + peer.received % kLineReply.size(), bytes.data(), bytes.size()) == 0;
-  }
-  return !check_pattern_ || PatternOf(peer).Check(peer.received, bytes) == bytes.size();
+bool ShardLoad::Check(const Peer& peer, std::string_view bytes) const {
+  if (!echo_) return std::memcmp(replies_.data() + peer.received % kLineReply.size(), bytes.data(), bytes.size()) == 0;
+  return !Checked(peer.number - peer.in_flight) || PatternOf(peer).Check(peer.received, bytes) == bytes.size();
 }
 
 Pattern ShardLoad::PatternOf(const Peer& peer) const { return Pattern(uint64_t{shard_->id()} << 32 | peer.serial); }

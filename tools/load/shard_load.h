@@ -5,14 +5,14 @@
 // nothing back. Walks over all connections (to start them, to exchange a message, to close) take a bounded number each
 // turn, so that a million connections neither stall the shard nor overrun the server's backlog.
 //
-//   Open ──all settled──> Start (closed loop: runs until `until`; hold: one message each) ──awaited() 0──> Close
-//   Open (churn: connections come and go until `until` or `total`) ──churn_done──> nothing is left
+//   Open ──all settled──> Start(work) ──walk done, nothing awaited──> Start(work) again, or Close
+//   Open (churn: connections come and go until `until` or `total`) ──churn done──> nothing is left
 //
 // Messages that are not verified are leases on one block that lives as long as this, so that the client costs little.
 //
 // Threads:  the shard's, inside its turn. Counters may be read from any; histograms and errors once the shard is done.
-// Owns:     40 bytes and `depth` send times per connection; the message block.
-// Limits:   kWalkPerTurn connections a turn, kWalkAhead of them not answered or not closed yet.
+// Owns:     52 bytes and `depth` send times per connection; the message block.
+// Limits:   kWalkPerTurn connections a turn, `ahead` of them not answered, or kWalkAhead not closed, yet.
 #ifndef MOORING_TOOLS_LOAD_SHARD_LOAD_H_
 #define MOORING_TOOLS_LOAD_SHARD_LOAD_H_
 
@@ -32,6 +32,8 @@
 #include "net/handler.h"
 #include "tools/load/options.h"
 #include "tools/load/pattern.h"
+#include "tools/load/share.h"
+#include "tools/load/work.h"
 
 namespace mooring::tools::load {
 
@@ -58,13 +60,6 @@ class ShardLoad final : public net::Handler {
   static constexpr uint32_t kSlotsSpare = 64;  // a churned connection opens while the one before it is being released
   static constexpr uint64_t kFailuresMax = 1000;  // connects that fail one after another: the rest is given up
 
-  struct Share {
-    uint32_t connections = 0;  // of this shard
-    uint64_t total = 0;        // of this shard, in a churn; 0: no bound
-    std::vector<net::Address> sources;
-    uint32_t per_source_max = kPerSourceMax;
-  };
-
   // REQUIRES: the engine has room for share.connections + kSlotsSpare.
   ShardLoad(net::Engine* engine, const Options& options, Share share);
 
@@ -73,13 +68,18 @@ class ShardLoad final : public net::Handler {
 
   // By mail. Times are CLOCK_MONOTONIC; replies are measured from `from` to `until`, and nothing is sent after it.
   void Open(core::Nanos from, core::Nanos until);
-  void Start(core::Nanos from, core::Nanos until);
+  void Start(const Work& work);
   void Close();
+  void CutUnanswered();  // ends the work, and the connections that owe an answer
 
   const core::CounterSet<LoadCount>& counters() const { return counters_; }
-  const core::Histogram& latency_ns() const { return latency_; }
+  const core::Histogram& latency_ns() const { return latency_; }  // of the last Start
   const core::Histogram& connect_latency_ns() const { return connect_latency_; }
-  core::Nanos last_reply() const { return last_reply_; }  // measured; 0: none
+  // Of the last Start, by mail: when the first message went out, the last of a walk, and the last measured reply came; 0
+  // when there was none.
+  core::Nanos first_sent() const { return first_sent_; }
+  core::Nanos walk_ended() const { return walk_ended_at_; }
+  core::Nanos last_reply() const { return last_reply_; }
   // By cause, without failed connects: closed_peer_reset, mismatch, ...
   const std::map<std::string, uint64_t>& errors() const { return errors_; }
   const net::Dialer& dialer() const { return dialer_; }
@@ -90,11 +90,15 @@ class ShardLoad final : public net::Handler {
     uint64_t received = 0;            // bytes
     uint32_t serial = 0;
     uint32_t reply_left = 0;          // bytes of the reply that comes next
+    uint32_t sent = 0;                // bytes, the lower half
+    uint32_t number = 0;              // of the message that goes out next
+    uint32_t begun = 0;               // messages of this work
     uint16_t in_flight = 0;
     uint16_t oldest = 0;              // index of the oldest send time
     bool ours = false;                // we have closed or aborted it
   };
-  enum class Phase : uint8_t { kIdle, kOpening, kStarting, kClosing };
+  static_assert(sizeof(void*) != 8 || sizeof(Peer) == 48);
+  enum class Phase : uint8_t { kIdle, kOpening, kWaiting, kStarting, kClosing };
 
   void OnOpen(net::Connection& conn) override;
   void OnData(net::Connection& conn, alloc::Lease data) override;
@@ -106,12 +110,21 @@ class ShardLoad final : public net::Handler {
   uint64_t AllowedByRamp() const;
   bool MayOpenMore() const;
   void CheckOpened();
-  void Walk();
+  void ChooseTargets();
+  void WalkToStart();
+  void WalkToClose();
+  void EndWalk();
+  void StartTogether();
   void WalkStep(bool done);
 
-  void Send(net::Connection& conn, Peer& peer, uint32_t messages);
-  bool SendPattern(net::Connection& conn, Peer& peer);
-  bool Check(Peer& peer, std::string_view bytes);
+  void Send(net::Connection& conn, Peer& peer, uint32_t messages, core::Nanos time);
+  void SendPattern(net::Connection& conn, Peer& peer);
+  void AfterReplies(net::Connection& conn, Peer& peer, uint32_t replies);
+  // Whether the echo of a message is checked: with --verify, and in a controlled run the first one of each connection.
+  bool Checked(uint32_t number) const {
+    return echo_ && (options_.verify || (number == 0 && options_.mode == Mode::kControlled));
+  }
+  bool Check(const Peer& peer, std::string_view bytes) const;
   void Fail(net::Connection& conn, Peer& peer, const char* cause);
   Pattern PatternOf(const Peer& peer) const;
   core::Nanos* TimesOf(uint32_t slot) { return &times_[size_t{slot} * options_.depth]; }
@@ -120,7 +133,7 @@ class ShardLoad final : public net::Handler {
   core::Shard* const shard_;
   const Options options_;
   const Share share_;
-  const bool check_pattern_;   // an echo that is verified
+  const bool echo_;
   const uint32_t reply_bytes_;
   alloc::Lease messages_;      // block_messages_ of them, one behind the other
   uint32_t block_messages_ = 0;
@@ -129,6 +142,8 @@ class ShardLoad final : public net::Handler {
   // Touched per message.
   core::Nanos from_ = 0;
   core::Nanos until_ = 0;
+  Work work_;
+  core::Nanos first_sent_ = 0;
   core::Nanos last_reply_ = 0;
   std::vector<Peer> peers_;          // by slot
   std::vector<core::Nanos> times_;   // by slot, a ring of `depth` each; of the connect while it is under way
@@ -139,14 +154,17 @@ class ShardLoad final : public net::Handler {
   net::Dialer dialer_;
   Phase phase_ = Phase::kIdle;
   bool pump_queued_ = false;
-  core::CallTimer ramp_timer_;
+  core::CallTimer pump_timer_;
   core::Nanos opening_since_ = 0;
   uint64_t started_ = 0;
   uint64_t failures_in_a_row_ = 0;
   uint32_t active_ = 0;        // connecting or open
-  uint32_t cursor_ = 0;        // of the walk, a slot
+  std::vector<uint32_t> targets_;  // slots that the work is for
+  uint32_t cursor_ = 0;        // of the walk: a target, or a slot when it closes
   uint32_t walk_ahead_ = 0;    // acted on, not answered or closed yet
+  uint32_t ahead_max_ = 0;
   bool walk_ended_ = true;
+  core::Nanos walk_ended_at_ = 0;
   core::Histogram connect_latency_;
   std::map<std::string, uint64_t> errors_;
 };

@@ -13,15 +13,15 @@ constexpr int kCutTurnsMax = 1000;  // a millisecond each at most: what does not
 
 }  // namespace
 
-Worker::Worker(net::TransportProvider* provider, const Place& place, const Options& options, ShardLoad::Share share)
+Worker::Worker(net::TransportProvider* provider, int cpu, const Options& options, Share share)
     : provider_(provider),
-      place_(place),
+      shards_(share.shards),
       slots_(share.connections + ShardLoad::kSlotsSpare),
-      shard_({.id = place.shard, .clock = &clock_}),
-      engine_(&shard_, {.connections_max = slots_, .shards = place.shards}),
+      shard_({.id = share.index, .clock = &clock_}),
+      engine_(&shard_, {.connections_max = slots_, .shards = share.shards}),
       load_(&engine_, options, std::move(share)),
-      thread_(&shard_, {.cpu = place.cpu,
-                        .name = absl::StrCat("load/", place.shard),
+      thread_(&shard_, {.cpu = cpu,
+                        .name = absl::StrCat("load/", shard_.id()),
                         .set_up = [this] { return SetUp(); },
                         .tear_down = [this] { TearDown(); }}) {}
 
@@ -42,7 +42,7 @@ void Worker::Stop() { thread_.Join(); }
 
 absl::Status Worker::SetUp() {
   absl::StatusOr<std::unique_ptr<net::Transport>> transport =
-      provider_->Open(&shard_, engine_.events(), {.connections_max = slots_, .shards = place_.shards});
+      provider_->Open(&shard_, engine_.events(), {.connections_max = slots_, .shards = shards_});
   if (!transport.ok()) return transport.status();
   transport_ = *std::move(transport);
   shard_.SetPort(transport_.get());

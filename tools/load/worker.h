@@ -16,18 +16,13 @@
 #include "net/transport.h"
 #include "tools/load/options.h"
 #include "tools/load/shard_load.h"
+#include "tools/load/share.h"
 
 namespace mooring::tools::load {
 
 class Worker {
  public:
-  struct Place {
-    uint32_t shard = 0;
-    uint32_t shards = 1;
-    int cpu = -1;
-  };
-
-  Worker(net::TransportProvider* provider, const Place& place, const Options& options, ShardLoad::Share share);
+  Worker(net::TransportProvider* provider, int cpu, const Options& options, Share share);
   ~Worker();
 
   absl::Status Start();  // runs turns when ok
@@ -42,7 +37,7 @@ class Worker {
   void TearDown();
 
   net::TransportProvider* const provider_;
-  const Place place_;
+  const uint32_t shards_;
   const uint32_t slots_;
   core::MonotonicClock clock_;
   core::Shard shard_;

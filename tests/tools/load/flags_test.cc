@@ -56,6 +56,12 @@ TEST(Flags, HoldingLongEnoughToMeasureMemory) {
   EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--hold", "--seconds=1"})).seconds, 1);
 }
 
+TEST(Flags, AControlledRunWarmsUpOnlyWhenItIsToldTo) {
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--controlled"})).mode, Mode::kControlled);
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--controlled"})).warmup_seconds, 0);
+  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--controlled", "--warmup=2"})).warmup_seconds, 2);
+}
+
 TEST(Flags, EveryTransportHasItsName) {
   EXPECT_EQ((**Parse({"--target=127.0.0.1:7000"})).transport, std::nullopt);
   EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--transport=auto"})).transport, std::nullopt);
@@ -73,7 +79,7 @@ TEST(Flags, HelpWinsOverEverything) {
 }
 
 TEST(Flags, HelpNamesEveryFlag) {
-  for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--connections", "--bytes", "--depth",
+  for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--controlled", "--connections", "--bytes", "--depth",
                            "--verify", "--seconds", "--warmup", "--ramp", "--total", "--sources", "--cpus", "--shards", "--transport",
                            "--pid", "--json", "--help"}) {
     EXPECT_THAT(HelpText(), HasSubstr(std::string("\n  ") + name));
@@ -109,7 +115,10 @@ TEST(Flags, ValuesOutOfRangeAreErrors) {
 }
 
 TEST(Flags, FlagsThatDoNotGoTogetherAreErrors) {
-  EXPECT_THAT(ErrorOf({"--hold", "--churn"}), HasSubstr("--hold and --churn"));
+  EXPECT_THAT(ErrorOf({"--hold", "--churn"}), HasSubstr("--hold, --churn and --controlled"));
+  EXPECT_THAT(ErrorOf({"--controlled", "--churn"}), HasSubstr("one of them"));
+  EXPECT_THAT(ErrorOf({"--controlled", "--seconds=2"}), HasSubstr("--seconds"));
+  EXPECT_EQ(ErrorOf({"--controlled", "--depth=2"}), "");
   EXPECT_THAT(ErrorOf({"--total=5"}), HasSubstr("only with --churn"));
   EXPECT_THAT(ErrorOf({"--hold", "--depth=2"}), HasSubstr("--depth"));
   EXPECT_THAT(ErrorOf({"--churn", "--ramp=2"}), HasSubstr("--ramp"));

@@ -22,6 +22,7 @@ TEST(Report, PercentilesAreInMicrosecondsAndNeverTooSmall) {
   EXPECT_PRED2(near, percentiles->p90_us, 900);
   EXPECT_PRED2(near, percentiles->p99_us, 990);
   EXPECT_PRED2(near, percentiles->p999_us, 999);
+  EXPECT_PRED2(near, percentiles->p9999_us, 1000);
   EXPECT_EQ(percentiles->max_us, 1000);
 }
 
@@ -60,7 +61,7 @@ TEST(Report, CpuPerMessageIsOfTheMeasuredTime) {
 TEST(Report, JsonHasEveryKeyAndNullWhereNothingApplies) {
   const auto json = nlohmann::json::parse(ToJson(Report{}));
   for (const char* key : {"rate", "messages", "seconds", "errors", "connections", "p50_us", "p90_us", "p99_us",
-                          "p999_us", "max_us", "bytes_per_second", "server_cpu_us_per_message", "server_rss_start",
+                          "p999_us", "p9999_us", "max_us", "bytes_per_second", "server_cpu_us_per_message", "server_rss_start",
                           "server_rss_held", "server_bytes_per_connection", "connects_per_second"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }

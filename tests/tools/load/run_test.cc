@@ -2,96 +2,25 @@
 // End to end: the load generator against servers in this process, right ones and wrong ones, on real sockets.
 #include "tools/load/run.h"
 
-#include <unistd.h>
-
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "core/kernel.h"
-#include "core/shard_thread.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "net/claim.h"
 #include "net/connection.h"
 #include "net/uring/provider.h"
+#include "tests/tools/load/test_server.h"
 
 namespace mooring::tools::load {
 namespace {
 
-using Answer = std::function<void(net::Connection&, alloc::Lease)>;
-
-class Service final : public net::Handler {
- public:
-  explicit Service(Answer on_data) : on_data_(std::move(on_data)) {}
-  void OnData(net::Connection& conn, alloc::Lease data) override { on_data_(conn, std::move(data)); }
-
- private:
-  Answer on_data_;
-};
-
-// A shard that serves `on_data` on a port of its own.
-class Server {
- public:
-  explicit Server(Answer on_data) : service_(std::move(on_data)) {}
-  ~Server() { thread_.Join(); }
-
-  absl::Status Start() {
-    if (absl::Status status = thread_.Start(); !status.ok()) return status;
-    thread_.Go();
-    return absl::OkStatus();
-  }
-  net::Address address() const { return address_; }
-
- private:
-  absl::Status SetUp() {
-    auto transport = provider_.Open(&shard_, engine_.events(), {.connections_max = kSlots});
-    if (!transport.ok()) return transport.status();
-    transport_ = *std::move(transport);
-    shard_.SetPort(transport_.get());
-    engine_.SetTransport(transport_.get());
-    auto claim = net::Claim::Take(core::RealKernel(), *net::Address::Parse("127.0.0.1:0"), {.backlog = 128});
-    if (!claim.ok()) return claim.status();
-    address_ = claim->address();
-    engine_.Listen(engine_.AddListener("test", &service_, {}), claim->Release(0), claim->backlog());
-    return absl::OkStatus();
-  }
-  void TearDown() {
-    engine_.CutAll();
-    for (int turn = 0; turn < 1000 && engine_.live() > 0; ++turn) shard_.RunTurn(core::kNanosPerMs);
-    transport_.reset();
-  }
-
-  static constexpr uint32_t kSlots = 2048;
-  Service service_;
-  net::uring::UringProvider provider_{core::RealKernel()};
-  core::MonotonicClock clock_;
-  core::Shard shard_{{.id = 9, .clock = &clock_}};
-  net::Engine engine_{&shard_, {.connections_max = kSlots}};
-  std::unique_ptr<net::Transport> transport_;
-  net::Address address_;
-  core::ShardThread thread_{&shard_, {.name = "server",
-                                      .set_up = [this] { return SetUp(); },
-                                      .tear_down = [this] { TearDown(); }}};
-};
-
-void Echo(net::Connection& conn, alloc::Lease data) { conn.Write(std::move(data)); }
-
-Options Short(const net::Address& target) {
-  Options options;
-  options.target = target;
-  options.connections = 20;
-  options.seconds = 0.2;
-  options.warmup_seconds = 0;
-  options.shards = 2;
-  return options;
-}
-
 class RunTest : public ::testing::Test {
  protected:
   void Serve(Answer on_data) {
-    server_ = std::make_unique<Server>(std::move(on_data));
+    server_ = std::make_unique<TestServer>(std::move(on_data));
     const absl::Status status = server_->Start();
     if (!status.ok()) GTEST_SKIP() << "no io_uring transport here: " << status;
   }
@@ -102,7 +31,7 @@ class RunTest : public ::testing::Test {
     return report.ok() ? *report : Report{};
   }
 
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<TestServer> server_;
 };
 
 #define SERVE(on_data) \
@@ -247,25 +176,6 @@ TEST_F(RunTest, ChurnGivesUpWhenNothingButFailuresCome) {
   const Report report = Execute(options);
   EXPECT_LT(report.seconds, 20);
   EXPECT_FALSE(report.errors.empty());
-}
-
-TEST(ShareOut, GivesEveryShardItsOwnSources) {
-  Options options;
-  options.target = *net::Address::Parse("127.0.0.1:7000");
-  options.connections = 28003;
-  const auto shares = ShareOut(options, 2);
-  ASSERT_EQ(shares.size(), 2u);
-  EXPECT_EQ(shares[0].connections, 14002u);
-  EXPECT_EQ(shares[1].connections, 14001u);
-  ASSERT_EQ(shares[0].sources.size(), 2u);
-  EXPECT_EQ(shares[0].sources[0].ToString(), "127.0.0.1:0");
-  EXPECT_EQ(shares[1].sources[0].ToString(), "127.0.0.3:0");
-}
-
-TEST(ShareOut, ElsewhereTheKernelChooses) {
-  Options options;
-  options.target = *net::Address::Parse("[::1]:7000");
-  EXPECT_TRUE(ShareOut(options, 1)[0].sources.empty());
 }
 
 }  // namespace

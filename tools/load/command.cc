@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "tools/load/options.h"
 
 namespace mooring::tools::load {
 namespace {
@@ -30,11 +31,17 @@ absl::Status ReadOption(absl::string_view word, uint32_t connections, Command* c
     if (ReadCount(value, connections, &command->active)) return absl::OkStatus();
     return Wrong(word, ": 1 to ", connections, " connections");
   }
+  if (run && absl::ConsumePrefix(&value, "rate=")) {
+    if (absl::SimpleAtod(value, &command->rate) && command->rate > 0 && command->rate <= kRateMax) {
+      return absl::OkStatus();
+    }
+    return Wrong(word, ": messages a second, above 0, at most ", kRateMax);
+  }
   if (!run && absl::ConsumePrefix(&value, "ahead=")) {
     if (ReadCount(value, connections, &command->ahead)) return absl::OkStatus();
     return Wrong(word, ": 1 to ", connections, " connections");
   }
-  return Wrong(word, ": run SECONDS [active=K], messages N [ahead=K]");
+  return Wrong(word, ": run SECONDS [active=K] [rate=R], messages N [ahead=K]");
 }
 
 absl::Status ReadOptions(const Words& words, uint32_t connections, Command* command) {

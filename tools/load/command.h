@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Command: one line that a controlled run is told on its standard input.
 //
-//   run SECONDS [active=K]
+//   run SECONDS [active=K] [rate=R]
 //   messages N [ahead=K]
 //   wake
 //
@@ -23,6 +23,7 @@ struct Command {
   std::string text;       // as it was said, without the space around it
   double seconds = 0;     // run
   uint32_t active = 0;    // run: so many connections; 0: all
+  double rate = 0;        // run: messages a second over all of them; 0: as many as are answered
   uint32_t messages = 0;  // messages: on each connection
   uint32_t ahead = 0;     // messages: so many connections at it at once; 0: all
 };

@@ -74,6 +74,7 @@ std::string Controlled::Obey(const Command& command) {
   report.answered = after.replied - before.replied;
   report.messages = after.measured - before.measured;
   report.bytes = after.measured_bytes - before.measured_bytes;
+  if (command.rate > 0) report.pace = Pace{.late = after.late - before.late, .unsent = after.unsent - before.unsent};
   core::Histogram latency;
   core::Histogram opening;
   fleet_.AddLatencies(&latency, &opening);
@@ -90,7 +91,12 @@ void Controlled::DoRun(const Command& command, Report* report) {
   const core::Nanos from = fleet_.Now() + Nanos(std::max(kLeadInSeconds, options_.warmup_seconds));
   const core::Nanos until = from + Nanos(command.seconds);
   const auto none = [&] { return fleet_.Live() == 0; };
-  Start({.kind = Work::Kind::kUntil, .from = from, .until = until, .active = command.active});
+  Start({.kind = command.rate > 0 ? Work::Kind::kPaced : Work::Kind::kUntil,
+         .from = from,
+         .until = until,
+         .active = command.active,
+         .rate = command.rate,
+         .start = fleet_.Now()});
   fleet_.SleepUntil(from, none);
   const ProcessUsage before = Usage();
   fleet_.SleepUntil(until, none);
@@ -169,7 +175,9 @@ void Controlled::WaitForAnswers(core::Nanos limit) {
 Controlled::Counts Controlled::ReadCounts() const {
   return {.replied = fleet_.Sum(LoadCount::kReplied),
           .measured = fleet_.Sum(LoadCount::kMeasured),
-          .measured_bytes = fleet_.Sum(LoadCount::kMeasuredBytes)};
+          .measured_bytes = fleet_.Sum(LoadCount::kMeasuredBytes),
+          .late = fleet_.Sum(LoadCount::kLate),
+          .unsent = fleet_.Sum(LoadCount::kUnsent)};
 }
 
 void Controlled::TakeErrors(Report* report) {

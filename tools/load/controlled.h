@@ -36,6 +36,8 @@ class Controlled {
     uint64_t replied = 0;
     uint64_t measured = 0;
     uint64_t measured_bytes = 0;
+    uint64_t late = 0;
+    uint64_t unsent = 0;
   };
 
   std::string OpenAll();

@@ -22,6 +22,7 @@ ABSL_FLAG(bool, controlled, false, "");
 ABSL_FLAG(uint32_t, connections, 100, "");
 ABSL_FLAG(uint32_t, bytes, 0, "");
 ABSL_FLAG(uint32_t, depth, 1, "");
+ABSL_FLAG(double, rate, 0, "");
 ABSL_FLAG(double, seconds, 10, "");
 ABSL_FLAG(double, warmup, 1, "");
 ABSL_FLAG(std::string, ramp, "0", "");
@@ -38,7 +39,7 @@ namespace mooring::tools::load {
 namespace {
 
 constexpr absl::string_view kNames[] = {
-    "target", "protocol", "hold",  "churn",   "controlled", "connections", "bytes",     "depth", "seconds", "warmup",
+    "target", "protocol", "hold",  "churn",   "controlled", "connections", "bytes",     "depth", "rate", "seconds", "warmup",
     "ramp",   "total",    "verify", "sources", "cpus",       "shards",      "transport", "json",  "pid"};
 
 template <class... A>
@@ -102,6 +103,10 @@ absl::Status CheckMode(const Options& options, const std::set<std::string>& give
   if (given.contains("total") && options.mode != Mode::kChurn) return Wrong("--total: only with --churn");
   const bool one_by_one = options.mode == Mode::kHold || options.mode == Mode::kChurn;
   if (options.depth != 1 && one_by_one) return Wrong("--depth: not with --hold or --churn");
+  if (options.rate > 0 && one_by_one) return Wrong("--rate: not with --hold or --churn");
+  if (options.mode == Mode::kControlled && options.rate > 0) {
+    return Wrong("--rate: not with --controlled, whose commands say the rate: run SECONDS rate=R");
+  }
   if (options.mode == Mode::kControlled && given.contains("seconds")) {
     return Wrong("--seconds: not with --controlled, whose commands say how long");
   }
@@ -149,6 +154,10 @@ absl::StatusOr<std::optional<Options>> ParseFlags(const std::vector<std::string>
   if (options.depth == 0 || options.depth > kDepthMax) return Wrong("--depth=", options.depth, ": 1 to ", kDepthMax);
   if (uint64_t{options.depth} * options.message_bytes > kInFlightBytesMax) {
     return Wrong("--depth times --bytes: at most ", kInFlightBytesMax, " bytes in flight on a connection");
+  }
+  options.rate = absl::GetFlag(FLAGS_rate);
+  if (given.contains("rate") && (!(options.rate > 0) || options.rate > kRateMax)) {
+    return Wrong("--rate=", options.rate, ": messages a second, above 0, at most ", kRateMax);
   }
   options.seconds = absl::GetFlag(FLAGS_seconds);
   if (!(options.seconds > 0) || options.seconds > 1e6) {
@@ -199,12 +208,16 @@ What to do
   --churn               --connections at a time: connect, exchange one message, close
   --controlled          opens all connections, exchanges one message on each and checks it, says so with a line of JSON,
                         and then obeys lines on standard input, each answered with one line of JSON; at their end it closes
-                          run SECONDS [active=K]   closed loop on all connections, or on K of them spread evenly
-                          messages N [ahead=K]     N exchanges on every connection, at most K connections at it at once
-                          wake                     one message on every connection at one instant
+                          run SECONDS [active=K] [rate=R]
+                                                 closed loop, or open loop at rate R, on all connections, or on K of
+                                                 them spread evenly
+                          messages N [ahead=K]   N exchanges on every connection, at most K connections at it at once
+                          wake                   one message on every connection at one instant
   --connections=N       how many at once (100)
   --bytes=N             of a message, of a line with its newline (64; line: 32)
   --depth=N             messages in flight on each connection (1)
+  --rate=R              open loop: R messages a second over all connections, each at its time, whether or not those before
+                        it were answered; one whose connection has --depth in flight waits, and its wait counts
   --verify              sends pseudo-random bytes and checks every one that comes back (echo; "OK" is always checked)
 
 How long
@@ -229,7 +242,9 @@ What to say
   --json                one JSON object on standard output instead of text; what does not apply is null
   --help                this
 
-Latency is from giving a message to the connection until the turn in which its answer came.
+Latency is from giving a message to the connection until the turn in which its answer came. With --rate it is from the
+time at which the message was to go out, and so is free of coordinated omission. A thread that has its CPU for itself
+waits for that time by looking at the clock, and takes the whole CPU; threads that share one send in slots of 1 ms.
 Exit: 0 without any error; 1 something failed (the report says what); 2 wrong flags, or it could not start.
 )";
 }

@@ -62,8 +62,10 @@ absl::Status Fleet::Start() {
   }
 
   std::vector<Share> shares = ShareOut(options_, static_cast<int>(shards));
+  const auto& cpus = placement->cpu_of_shard;
   for (uint32_t i = 0; i < shards; ++i) {
-    workers_.push_back(std::make_unique<Worker>(provider_, placement->cpu_of_shard[i], options_, std::move(shares[i])));
+    shares[i].own_cpu = std::count(cpus.begin(), cpus.begin() + shards, cpus[i]) == 1;
+    workers_.push_back(std::make_unique<Worker>(provider_, cpus[i], options_, std::move(shares[i])));
     if (absl::Status status = workers_.back()->Start(); !status.ok()) return status;
   }
   last_shown_ = clock_.Now();

@@ -19,6 +19,7 @@ inline constexpr uint32_t kPerSourceMax = 14000;  // connections of one source a
 inline constexpr uint32_t kDepthMax = 1024;
 inline constexpr uint32_t kMessageBytesMax = 16u << 20;
 inline constexpr uint64_t kInFlightBytesMax = 64u << 20;  // of one connection
+inline constexpr double kRateMax = 1e8;
 inline constexpr double kRestSeconds = 5;  // between the first exchange and measuring memory
 
 struct Options {
@@ -28,6 +29,7 @@ struct Options {
   uint32_t connections = 100;
   uint32_t message_bytes = 64;
   uint32_t depth = 1;
+  double rate = 0;             // messages a second over all connections; 0: as many as are answered
   double seconds = 10;
   double warmup_seconds = 1;
   double ramp_seconds = 0;     // to open all connections; 0: as fast as it goes

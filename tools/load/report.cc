@@ -74,6 +74,10 @@ std::string ToText(const Report& report) {
                         report.messages, report.seconds);
   absl::StrAppendFormat(&text, "bytes received    %.2f MB/s\n", PerSecond(report.bytes, report.seconds) / 1e6);
   if (report.latency.has_value()) text += Line("latency", *report.latency);
+  if (report.pace.has_value()) {
+    absl::StrAppendFormat(&text, "off their time    %u late by the load itself, %u not sent for want of answers\n",
+                          report.pace->late, report.pace->unsent);
+  }
   if (report.server.has_value()) text += ServerText(report);
   if (report.errors.empty()) return text + "errors            none\n";
   return text + "errors\n" + ErrorsToText(report);

@@ -39,6 +39,12 @@ struct Wake {
   double sent_us = 0;   // until the load itself had given all messages to the kernel
 };
 
+// What became of the times of an open loop.
+struct Pace {
+  uint64_t late = 0;    // messages sent more than 1 ms after their time because the load itself was behind
+  uint64_t unsent = 0;  // their time had come, and until the end their connection had its depth in flight
+};
+
 struct Report {
   Mode mode = Mode::kClosedLoop;
   uint64_t connections = 0;  // opened
@@ -52,6 +58,7 @@ struct Report {
   double connecting_seconds = 0;             // until all connections were open
   std::optional<Percentiles> latency;        // nothing when there was no message
   std::optional<Percentiles> connect_latency;
+  std::optional<Pace> pace;
   std::optional<Wake> wake;
   std::optional<ServerUsage> server;
   std::map<std::string, uint64_t> errors;    // by cause; empty: all went well

@@ -43,6 +43,8 @@ void AddAll(const Report& report, nlohmann::ordered_json* out) {
   json["connects_per_second"] = ConnectsPerSecond(report);
   AddPercentiles("", report.latency, &json);
   AddPercentiles("connect_", report.connect_latency, &json);
+  json["late"] = report.pace.has_value() ? nlohmann::json(report.pace->late) : nlohmann::json();
+  json["unsent"] = report.pace.has_value() ? nlohmann::json(report.pace->unsent) : nlohmann::json();
   json["server_cpu_us_per_message"] = OrNull(ServerCpuUsPerMessage(report));
   const bool watched = server.has_value() && server->measured_seconds > 0;
   json["server_cpu_percent"] =

@@ -47,7 +47,12 @@ void Run::ClosedLoop() {
   if (report_.errors.contains("unfinished") || fleet_.Live() == 0) return;
   const core::Nanos from = fleet_.Now() + Nanos(options_.warmup_seconds);
   const core::Nanos until = from + Nanos(options_.seconds);
-  fleet_.Post([=](ShardLoad& load) { load.Start({.kind = Work::Kind::kUntil, .from = from, .until = until}); });
+  const Work work = {.kind = options_.rate > 0 ? Work::Kind::kPaced : Work::Kind::kUntil,
+                     .from = from,
+                     .until = until,
+                     .rate = options_.rate,
+                     .start = fleet_.Now()};
+  fleet_.Post([=](ShardLoad& load) { load.Start(work); });
   SleepUntil(from);
   const ProcessUsage before = Usage();
   SleepUntil(until);
@@ -114,6 +119,9 @@ void Run::Finish() {
   report_.connections = fleet_.Sum(LoadCount::kOpened);
   report_.messages = fleet_.Sum(LoadCount::kMeasured);
   report_.bytes = fleet_.Sum(LoadCount::kMeasuredBytes);
+  if (options_.rate > 0) {
+    report_.pace = Pace{.late = fleet_.Sum(LoadCount::kLate), .unsent = fleet_.Sum(LoadCount::kUnsent)};
+  }
   report_.connects = fleet_.Sum(LoadCount::kMeasuredConnects);
   for (const auto& [cause, count] : fleet_.ReadErrors(&report_.explained)) report_.errors[cause] += count;
   fleet_.Stop();

@@ -79,12 +79,27 @@ void ShardLoad::Start(const Work& work) {
   cursor_ = walk_ahead_ = 0;
   ahead_max_ = work.ahead == 0 ? std::numeric_limits<uint32_t>::max() : work.ahead;
   walk_ended_ = false;
-  if (work.kind != Work::Kind::kTogether) {
-    phase_ = Phase::kStarting;
-    return PumpSoon();
+  switch (work.kind) {
+    case Work::Kind::kUntil:
+    case Work::Kind::kCount:
+      phase_ = Phase::kStarting;
+      break;
+    case Work::Kind::kTogether:
+      phase_ = Phase::kWaiting;
+      return WakeAt(from_);
+    case Work::Kind::kPaced:
+      if (targets_.empty()) return EndWalk();
+      phase_ = Phase::kPacing;
+      due_ = 0;
+      const double all = work.active == 0 ? options_.connections : work.active;
+      schedule_ = Schedule({.start = work.start,
+                            .until = until_,
+                            .rate = work.rate * static_cast<double>(targets_.size()) / all,
+                            .offset = static_cast<double>(share_.index) / share_.shards,
+                            .grain = share_.own_cpu ? 1 : core::kNanosPerMs});
+      break;
   }
-  phase_ = Phase::kWaiting;
-  shard_->wheel().Arm(&pump_timer_, core::TimerKind::kFunction, shard_->DeadlineMs(from_ - shard_->now()));
+  PumpSoon();
 }
 
 void ShardLoad::Close() {
@@ -104,6 +119,7 @@ void ShardLoad::CutUnanswered() {
     peer.ours = true;
     peer.conn->Abort();
   }
+  EndWalk();
 }
 
 // The open connections that have part, spread evenly over all of them.
@@ -114,11 +130,13 @@ void ShardLoad::ChooseTargets() {
     peer.begun = 0;
     if (peer.conn != nullptr && !peer.ours) targets_.push_back(slot);
   }
-  if (work_.active == 0) return;
-  const uint64_t all = targets_.size();
-  const uint64_t active = std::min<uint64_t>(PartOf(work_.active, share_.index, share_.shards), all);
-  for (uint64_t i = 0; i < active; ++i) targets_[i] = targets_[i * all / active];
-  targets_.resize(active);
+  if (work_.active != 0) {
+    const uint64_t all = targets_.size();
+    const uint64_t active = std::min<uint64_t>(PartOf(work_.active, share_.index, share_.shards), all);
+    for (uint64_t i = 0; i < active; ++i) targets_[i] = targets_[i * all / active];
+    targets_.resize(active);
+  }
+  for (uint32_t i = 0; i < targets_.size(); ++i) peers_[targets_[i]].position = i;
 }
 
 // Opening and walking, a part each turn.
@@ -135,6 +153,7 @@ void ShardLoad::Pump() {
     case Phase::kOpening: return OpenMore();
     case Phase::kWaiting: return StartTogether();
     case Phase::kStarting: return WalkToStart();
+    case Phase::kPacing: return Pace();
     case Phase::kClosing: return WalkToClose();
   }
 }
@@ -210,7 +229,7 @@ void ShardLoad::WalkToClose() {
 
 // In one turn, and a turn later all of them are with the kernel.
 void ShardLoad::StartTogether() {
-  if (shard_->now() < from_) return;
+  if (shard_->now() < from_) return WakeAt(from_);
   if (cursor_ == targets_.size()) return EndWalk();
   for (; cursor_ < targets_.size(); ++cursor_) {
     Peer& peer = peers_[targets_[cursor_]];
@@ -229,6 +248,53 @@ void ShardLoad::EndWalk() {
 void ShardLoad::WalkStep(bool done) {
   if (!done || walk_ended_ || walk_ahead_ == 0) return;
   if (--walk_ahead_ <= ahead_max_ / 2) PumpSoon();
+}
+
+// The open loop.
+
+// Message k is of target k modulo their number. What finds no room there waits: AfterReplies sends it, by its time.
+void ShardLoad::Pace() {
+  if (walk_ended_) return;
+  const core::Nanos now = shard_->now();
+  const uint64_t due = schedule_.DueBy(now);
+  for (uint32_t budget = kPacedPerTurn; due_ < due; ++due_) {
+    if (budget-- == 0) return PumpSoon();
+    Peer& peer = peers_[targets_[due_ % targets_.size()]];
+    if (peer.conn == nullptr || peer.ours || peer.in_flight == options_.depth) continue;
+    const core::Nanos time = schedule_.TimeOf(due_);
+    if (time >= from_ && now - time > kLateNs) counters_.Add(LoadCount::kLate);
+    Send(*peer.conn, peer, 1, time);
+  }
+  if (now >= until_) return EndPacing();
+  WakeAt(std::min(schedule_.TimeOf(due_), until_));
+}
+
+// The wheel knows milliseconds: who has a CPU of its own wakes before the time, and then looks at the clock.
+void ShardLoad::WakeAt(core::Nanos time) {
+  const int64_t ms = (share_.own_cpu ? time : time + core::kNanosPerMs - 1) / core::kNanosPerMs;
+  if (ms <= shard_->now_ms()) return PumpSoon();
+  shard_->wheel().Arm(&pump_timer_, core::TimerKind::kFunction, ms);
+}
+
+bool ShardLoad::NextIsDue(const Peer& peer, core::Nanos* time) const {
+  const uint64_t next = uint64_t{peer.begun} * targets_.size() + peer.position;
+  if (next >= due_) return false;
+  *time = schedule_.TimeOf(next);
+  return true;
+}
+
+// What waits for room has waited so long at the least.
+void ShardLoad::EndPacing() {
+  core::Nanos time = 0;
+  for (const uint32_t slot : targets_) {
+    Peer& peer = peers_[slot];
+    for (; peer.conn != nullptr && NextIsDue(peer, &time); ++peer.begun) {
+      if (time < from_) continue;
+      latency_.Record(static_cast<uint64_t>(shard_->now() - time));
+      counters_.Add(LoadCount::kUnsent);
+    }
+  }
+  EndWalk();
 }
 
 // Connections.
@@ -319,13 +385,17 @@ void ShardLoad::OnData(net::Connection& conn, alloc::Lease data) {
   peer.received += left;
 
   const core::Nanos now = shard_->now();
-  const bool measured = now >= from_ && now < until_;
+  const bool paced = phase_ == Phase::kPacing;
+  uint32_t measured = 0;
   const core::Nanos* times = TimesOf(conn.handle.slot);
   uint32_t replies = 0;
   while (left >= peer.reply_left && peer.in_flight > 0) {
     left -= peer.reply_left;
     peer.reply_left = reply_bytes_;
-    if (measured) latency_.Record(static_cast<uint64_t>(now - times[peer.oldest]));
+    if (paced ? times[peer.oldest] >= from_ : now >= from_ && now < until_) {
+      latency_.Record(static_cast<uint64_t>(now - times[peer.oldest]));
+      ++measured;
+    }
     if (++peer.oldest == options_.depth) peer.oldest = 0;
     --peer.in_flight;
     ++replies;
@@ -335,9 +405,9 @@ void ShardLoad::OnData(net::Connection& conn, alloc::Lease data) {
   if (replies == 0) return;
 
   counters_.Add(LoadCount::kReplied, replies);
-  if (measured) {
-    counters_.Add(LoadCount::kMeasured, replies);
-    counters_.Add(LoadCount::kMeasuredBytes, uint64_t{replies} * reply_bytes_);
+  if (measured > 0) {
+    counters_.Add(LoadCount::kMeasured, measured);
+    counters_.Add(LoadCount::kMeasuredBytes, uint64_t{measured} * reply_bytes_);
     last_reply_ = now;
   }
   AfterReplies(conn, peer, replies);
@@ -349,7 +419,7 @@ void ShardLoad::AfterReplies(net::Connection& conn, Peer& peer, uint32_t replies
     conn.Close();
     return;
   }
-  if (phase_ != Phase::kStarting || peer.begun == 0) return;  // the exchange after opening
+  if ((phase_ != Phase::kStarting && phase_ != Phase::kPacing) || peer.begun == 0) return;  // not of a loop
   switch (work_.kind) {
     case Work::Kind::kUntil:
       if (shard_->now() < until_) Send(conn, peer, replies, shard_->now());
@@ -358,6 +428,9 @@ void ShardLoad::AfterReplies(net::Connection& conn, Peer& peer, uint32_t replies
       replies = std::min(replies, work_.messages - peer.begun);
       if (replies > 0) Send(conn, peer, replies, shard_->now());
       WalkStep(peer.in_flight == 0);
+      return;
+    case Work::Kind::kPaced:
+      for (core::Nanos time = 0; peer.in_flight < options_.depth && NextIsDue(peer, &time);) Send(conn, peer, 1, time);
       return;
     case Work::Kind::kTogether: return;
   }

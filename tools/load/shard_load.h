@@ -32,6 +32,7 @@
 #include "net/handler.h"
 #include "tools/load/options.h"
 #include "tools/load/pattern.h"
+#include "tools/load/schedule.h"
 #include "tools/load/share.h"
 #include "tools/load/work.h"
 
@@ -44,11 +45,13 @@ enum class LoadCount : uint8_t {
   kSent,              // messages
   kReplied,
   kLost,              // in flight when their connection ended
-  kMeasured,          // replies within the measured time
+  kMeasured,          // replies within the measured time; of an open loop, to what was to be sent in it
   kMeasuredBytes,     // received with them, and as many sent with an echo
   kMeasuredConnects,
   kSettled,           // 1 when every connection has been opened, or has failed
-  kWalkDone,          // 1 more for each walk that has reached its end
+  kWalkDone,          // 1 more for each walk or open loop that has reached its end
+  kLate,              // sent more than kLateNs after their time, because this shard was behind
+  kUnsent,            // their time had come, and until the end there was no room on their connection
   kChurnDone,         // 1 when no connection is left and none will be opened
   kCount
 };
@@ -57,6 +60,8 @@ class ShardLoad final : public net::Handler {
  public:
   static constexpr uint32_t kWalkPerTurn = 256;
   static constexpr uint32_t kWalkAhead = 1024;
+  static constexpr uint32_t kPacedPerTurn = 1024;
+  static constexpr core::Nanos kLateNs = core::kNanosPerMs;
   static constexpr uint32_t kSlotsSpare = 64;  // a churned connection opens while the one before it is being released
   static constexpr uint64_t kFailuresMax = 1000;  // connects that fail one after another: the rest is given up
 
@@ -93,12 +98,13 @@ class ShardLoad final : public net::Handler {
     uint32_t sent = 0;                // bytes, the lower half
     uint32_t number = 0;              // of the message that goes out next
     uint32_t begun = 0;               // messages of this work
+    uint32_t position = 0;            // in targets_
     uint16_t in_flight = 0;
     uint16_t oldest = 0;              // index of the oldest send time
     bool ours = false;                // we have closed or aborted it
   };
   static_assert(sizeof(void*) != 8 || sizeof(Peer) == 48);
-  enum class Phase : uint8_t { kIdle, kOpening, kWaiting, kStarting, kClosing };
+  enum class Phase : uint8_t { kIdle, kOpening, kWaiting, kStarting, kPacing, kClosing };
 
   void OnOpen(net::Connection& conn) override;
   void OnData(net::Connection& conn, alloc::Lease data) override;
@@ -115,6 +121,10 @@ class ShardLoad final : public net::Handler {
   void WalkToClose();
   void EndWalk();
   void StartTogether();
+  void Pace();
+  void WakeAt(core::Nanos time);
+  void EndPacing();
+  bool NextIsDue(const Peer& peer, core::Nanos* time) const;
   void WalkStep(bool done);
 
   void Send(net::Connection& conn, Peer& peer, uint32_t messages, core::Nanos time);
@@ -165,6 +175,8 @@ class ShardLoad final : public net::Handler {
   uint32_t ahead_max_ = 0;
   bool walk_ended_ = true;
   core::Nanos walk_ended_at_ = 0;
+  Schedule schedule_;          // of the open loop; its messages go to the targets in turn
+  uint64_t due_ = 0;           // of its messages: sent, or waiting for room on their connection
   core::Histogram connect_latency_;
   std::map<std::string, uint64_t> errors_;
 };

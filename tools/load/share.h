@@ -16,6 +16,7 @@ namespace mooring::tools::load {
 struct Share {
   uint32_t index = 0;        // of the shard
   uint32_t shards = 1;
+  bool own_cpu = true;       // no other shard runs on its CPU, so it may wait for a moment by looking at the clock
   uint32_t connections = 0;  // of this shard
   uint64_t total = 0;        // of this shard, in a churn; 0: no bound
   uint32_t connecting_max = 128;  // connects under way

@@ -23,6 +23,8 @@ TEST(Command, RunHasSecondsAndOptions) {
   EXPECT_EQ(run->seconds, 2.5);
   EXPECT_EQ(run->active, 7u);
   EXPECT_EQ(ParseCommand("run 1", 100)->active, 0u);
+  EXPECT_EQ(ParseCommand("run 1", 100)->rate, 0);
+  EXPECT_EQ(ParseCommand("run 1 rate=2e5 active=3", 100)->rate, 200'000);
 }
 
 TEST(Command, MessagesHasACount) {
@@ -49,6 +51,9 @@ TEST(Command, AWrongLineSaysWhatItMayBe) {
   }
   EXPECT_EQ(ErrorOf("run 1 active=101"), "active=101: 1 to 100 connections");
   EXPECT_EQ(ErrorOf("run 1 active=0"), "active=0: 1 to 100 connections");
+  for (const char* line : {"run 1 rate=0", "run 1 rate=-1", "run 1 rate=fast", "run 1 rate=nan", "run 1 rate=1e9"}) {
+    EXPECT_THAT(ErrorOf(line), HasSubstr("messages a second")) << line;
+  }
   EXPECT_EQ(ErrorOf("run 1 active=2 active=2"), "active: given twice");
   EXPECT_THAT(ErrorOf("run 1 ahead=2"), HasSubstr("messages N [ahead=K]"));
   EXPECT_THAT(ErrorOf("messages 1 active=2"), HasSubstr("run SECONDS [active=K]"));

@@ -79,7 +79,7 @@ TEST(Flags, HelpWinsOverEverything) {
 }
 
 TEST(Flags, HelpNamesEveryFlag) {
-  for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--controlled", "--connections", "--bytes", "--depth",
+  for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--controlled", "--connections", "--bytes", "--depth", "--rate",
                            "--verify", "--seconds", "--warmup", "--ramp", "--total", "--sources", "--cpus", "--shards", "--transport",
                            "--pid", "--json", "--help"}) {
     EXPECT_THAT(HelpText(), HasSubstr(std::string("\n  ") + name));
@@ -107,7 +107,7 @@ TEST(Flags, ErrorsNameTheFlagAndWhatItMayBe) {
 TEST(Flags, ValuesOutOfRangeAreErrors) {
   for (const char* wrong : {"--seconds=0", "--seconds=nan", "--seconds=-1", "--warmup=-1", "--connections=0",
                             "--bytes=0", "--bytes=20000000", "--depth=0", "--depth=1025", "--shards=0", "--shards=-1",
-                            "--pid=0", "--sources=0", "--protocol=http"}) {
+                            "--pid=0", "--sources=0", "--rate=0", "--rate=-1", "--rate=1e9", "--protocol=http"}) {
     const std::string name = std::string(wrong).substr(0, std::string(wrong).find('='));
     EXPECT_THAT(ErrorOf({wrong}), HasSubstr(name)) << wrong;
   }
@@ -119,6 +119,10 @@ TEST(Flags, FlagsThatDoNotGoTogetherAreErrors) {
   EXPECT_THAT(ErrorOf({"--controlled", "--churn"}), HasSubstr("one of them"));
   EXPECT_THAT(ErrorOf({"--controlled", "--seconds=2"}), HasSubstr("--seconds"));
   EXPECT_EQ(ErrorOf({"--controlled", "--depth=2"}), "");
+  EXPECT_THAT(ErrorOf({"--churn", "--rate=5"}), HasSubstr("--rate: not with"));
+  EXPECT_THAT(ErrorOf({"--hold", "--rate=5"}), HasSubstr("--rate: not with"));
+  EXPECT_THAT(ErrorOf({"--controlled", "--rate=5"}), HasSubstr("rate=R"));
+  EXPECT_EQ(ErrorOf({"--rate=5"}), "");
   EXPECT_THAT(ErrorOf({"--total=5"}), HasSubstr("only with --churn"));
   EXPECT_THAT(ErrorOf({"--hold", "--depth=2"}), HasSubstr("--depth"));
   EXPECT_THAT(ErrorOf({"--churn", "--ramp=2"}), HasSubstr("--ramp"));

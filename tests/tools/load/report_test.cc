@@ -61,11 +61,12 @@ TEST(Report, CpuPerMessageIsOfTheMeasuredTime) {
 TEST(Report, JsonHasEveryKeyAndNullWhereNothingApplies) {
   const auto json = nlohmann::json::parse(ToJson(Report{}));
   for (const char* key : {"rate", "messages", "seconds", "errors", "connections", "p50_us", "p90_us", "p99_us",
-                          "p999_us", "p9999_us", "max_us", "bytes_per_second", "server_cpu_us_per_message", "server_rss_start",
+                          "p999_us", "p9999_us", "late", "unsent", "max_us", "bytes_per_second", "server_cpu_us_per_message", "server_rss_start",
                           "server_rss_held", "server_bytes_per_connection", "connects_per_second"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_TRUE(json["p50_us"].is_null());
+  EXPECT_TRUE(json["late"].is_null());
   EXPECT_TRUE(json["server_rss_start"].is_null());
   EXPECT_EQ(json["rate"], 0);
   EXPECT_TRUE(json["errors"].is_object());
@@ -76,6 +77,10 @@ TEST(Report, JsonCarriesTheNumbers) {
   report.errors["connect_ECONNREFUSED"] = 3;
   const auto json = nlohmann::json::parse(ToJson(report));
   EXPECT_EQ(json["rate"], 2000);
+  report.pace = Pace{.late = 3, .unsent = 4};
+  EXPECT_EQ(nlohmann::json::parse(ToJson(report))["late"], 3);
+  EXPECT_EQ(nlohmann::json::parse(ToJson(report))["unsent"], 4);
+  EXPECT_THAT(ToText(report), HasSubstr("3 late by the load itself, 4 not sent"));
   EXPECT_EQ(json["server_bytes_per_connection"], 160);
   EXPECT_EQ(json["server_rss_held"], 1'160'000);
   EXPECT_EQ(json["errors"]["connect_ECONNREFUSED"], 3);

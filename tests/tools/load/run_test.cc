@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/kernel.h"
 #include "gmock/gmock.h"
@@ -60,6 +61,54 @@ TEST_F(RunTest, MessagesLargerThanTheKernelsBuffersDoNotDeadlock) {
   options.message_bytes = 12 << 20;
   options.seconds = 2;
   EXPECT_EQ(ErrorsToText(Execute(options)), "");
+}
+
+TEST_F(RunTest, AnOpenLoopSendsExactlyItsRate) {
+  SERVE(Echo);
+  Options options = Short(server_->address());
+  options.verify = true;
+  options.rate = 5000;
+  const Report report = Execute(options);
+  EXPECT_EQ(ErrorsToText(report), "");
+  ASSERT_TRUE(report.pace.has_value());
+  EXPECT_EQ(report.messages + report.pace->unsent, 1000u) << "0.2 s of it, all answered or owned up to";
+  EXPECT_EQ(report.bytes, report.messages * 64);
+}
+
+// A server that answers nothing until it has everything: the closed loop would have waited for it and seen one slow
+// answer. Here each message has waited since its own time.
+TEST_F(RunTest, AServerThatHaltsIsSeenByEveryMessageThatWasDue) {
+  std::vector<std::pair<net::Connection*, std::string>> held;
+  SERVE([&](net::Connection& conn, alloc::Lease data) {
+    held.emplace_back(&conn, data.view());
+    if (held.size() < 20) return;
+    for (auto& [each, bytes] : std::exchange(held, {})) each->Write(bytes);
+  });
+  Options options = Short(server_->address());
+  options.shards = 1;
+  options.rate = 100;  // a message each 10 ms: 20 of them are the whole run
+  const Report report = Execute(options);
+  EXPECT_EQ(ErrorsToText(report), "");
+  EXPECT_EQ(report.messages, 20u);
+  ASSERT_TRUE(report.latency.has_value());
+  EXPECT_GE(report.latency->p50_us, 85'000) << "half of them have waited for ten others and more";
+  EXPECT_GE(report.latency->max_us, 190'000);
+}
+
+// One message in flight, none answered before the end: the rest waits in its queue, and says so.
+TEST_F(RunTest, WhatTheDepthHoldsBackIsCountedWithItsWait) {
+  SERVE([](net::Connection&, alloc::Lease) {});
+  Options options = Short(server_->address());
+  options.connections = 1;
+  options.rate = 100;
+  options.grace_seconds = 0.5;
+  Report report = Execute(options);
+  ASSERT_TRUE(report.pace.has_value());
+  EXPECT_EQ(report.pace->unsent, 19u);
+  EXPECT_EQ(report.messages, 0u);
+  EXPECT_EQ(report.errors["unfinished"], 1u);
+  ASSERT_TRUE(report.latency.has_value());
+  EXPECT_GE(report.latency->p50_us, 90'000);
 }
 
 TEST_F(RunTest, LineCountsAnswers) {

@@ -9,7 +9,7 @@
   6. One more exchange on each: they are all still there."""
 import time
 
-from harness import children, figures, loads, memory, paired, servers
+from harness import children, figures, loads, machine, memory, paired, servers
 
 REST_SECONDS = 5
 SETTLE_SECONDS = 1  # between listening and the first look at memory
@@ -56,6 +56,7 @@ class PlainTarget:
 
 def Measure(scenario, entry, connections, shards, options, known, load_part):
     """One row. Raises catalogue.Absent, and loads.Gone or children.Failure when the level is beyond what there is."""
+    machine.Room(connections * machine.BYTES_OF_A_CONNECTION)
     place = servers.Place(cpus=(options.server_cpu,), shards=shards, connections=connections)
     server = servers.Server(entry, place, options, known)
     load = None
@@ -73,6 +74,7 @@ def Measure(scenario, entry, connections, shards, options, known, load_part):
         user_bytes = each(resident, memory.Resident(server.Pids()))
         slabs_at_rest = memory.Slabs()
         user_parts = memory.UserParts(purposes, server.Purposes(), connections, user_bytes)
+        skew = server.Skew()
         woken = load.Wake()
         last = load.Messages(1)
         counted = slabs and slabs_at_rest and load_part is not None
@@ -81,7 +83,7 @@ def Measure(scenario, entry, connections, shards, options, known, load_part):
                   + sum(woken["errors"].values()))
         processes = len(server.processes)
         return {"kind": "level", "scenario": scenario.name, "server": entry.name, "processes": processes,
-                "shards": shards, "connections": connections, "setup_seconds": ready["seconds"],
+                "shards": shards, "skew": skew, "connections": connections, "setup_seconds": ready["seconds"],
                 "rate": figures.Median(r.rate for r in repeats), "cpu_us": figures.Median(r.cpu_us for r in repeats),
                 "latency": figures.MedianLatency(repeats), "user_bytes": user_bytes, "user_parts": user_parts,
                 "kernel_bytes": sum(parts.values()) if parts else None, "kernel_parts": parts,

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from harness import catalogue
+from harness import catalogue, children
 
 SYSCTLS = ("net.core.somaxconn", "net.core.rmem_max", "net.core.wmem_max", "net.core.netdev_max_backlog",
            "net.ipv4.ip_local_port_range", "net.ipv4.tcp_mem", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
@@ -19,6 +19,8 @@ SYSCTLS = ("net.core.somaxconn", "net.core.rmem_max", "net.core.wmem_max", "net.
 VERSIONS = {"go": ["go", "version"], "nginx": ["nginx", "-v"], "h2o": ["h2o", "-v"], "haproxy": ["haproxy", "-v"],
             "redis-server": ["redis-server", "-v"], "wrk": ["wrk", "-v"], "clang-16": ["clang-16", "--version"],
             "gcc": ["gcc", "--version"], "bazel": ["bazel", "--version"]}
+SPARE_BYTES = 1 << 30
+BYTES_OF_A_CONNECTION = 10_500  # both ends in the kernel, and a little in server and load; Go's take more
 PORTS = "10240 65535"  # servers listen below them (children.FreePort)
 
 
@@ -93,6 +95,14 @@ def Widened():
     finally:
         if wider and Line(path).split() == PORTS.split():  # somebody else's change is not undone
             Write(path, f"{low} {high}")
+
+
+def Room(wanted):
+    """Fails when so many bytes are not to be had without taking the machine down."""
+    with open("/proc/meminfo") as f:
+        free = next(1024 * int(line.split()[1]) for line in f if line.startswith("MemAvailable:"))
+    if free < wanted + SPARE_BYTES:
+        raise children.Failure(f"about {wanted / 1e9:.1f} GB of memory are needed, {free / 1e9:.1f} are to be had")
 
 
 def Write(path, text):

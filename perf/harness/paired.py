@@ -8,7 +8,7 @@
   4. The row: medians of the ratios with their quartiles, what each side did, and whether it was worth anything."""
 from dataclasses import replace
 
-from harness import figures, loads, scenarios, servers, web
+from harness import figures, loads, machine, scenarios, servers, web
 
 
 class Side:
@@ -23,6 +23,7 @@ class Side:
         self.load = None
         self.rounds = []
         self.connections = None  # open at the end of the last round
+        self.skew = None
         place = servers.Place(cpus=cpus, shards=side.shards, connections=side.connections,
                               root=files.path if files else "")
         self.server = servers.Server(entry, place, options, known)
@@ -39,7 +40,9 @@ class Side:
         if self.plan.tool.startswith("redis-benchmark"):
             filling = replace(self.plan, tool=loads.RedisBenchmark.WARM_UP)
             return loads.RunOnce(self.server, filling, seconds, self.options)
-        return self.Round(seconds)
+        got = self.Round(seconds)
+        self.skew = self.server.Skew() if self.load else None
+        return got
 
     def Round(self, seconds, rate=0):
         if self.plan.tool:
@@ -88,6 +91,7 @@ def Measure(scenario, a, b, options, known):
     """One row. `a`, `b`: catalogue entries. Raises catalogue.Absent and loads.Gone."""
     b_side, target = scenario.against.get(b.name, (scenario.side, {}))
     files = web.Folder() if scenario.tool.startswith("wrk ") else None
+    machine.Room((scenario.side.connections + b_side.connections) * machine.BYTES_OF_A_CONNECTION)
     sides, offered, best = [], 0, None
     try:
         for entry, side in ((a, scenario.side), (b, b_side)):
@@ -128,8 +132,8 @@ def Row(scenario, sides, target, offered=0, best=None):
            "latency_a": figures.MedianLatency(a.rounds), "latency_b": figures.MedianLatency(b.rounds)}
     if offered:
         row |= {"offered": offered, "best_b": best}
-    row["sides"] = {letter: {**side.side.__dict__, "processes": len(side.server.processes)} for letter, side in
-                    (("a", a), ("b", b))}
+    row["sides"] = {letter: {**side.side.__dict__, "processes": len(side.server.processes), "skew": side.skew}
+                    for letter, side in (("a", a), ("b", b))}
     gates = {"connections": all(side.AllThere() for side in sides), "errors": sum(side.Errors() for side in sides),
              "verified": Verified(scenario, sides),
              "client_bound": [letter for letter, side in (("a", a), ("b", b))

@@ -101,6 +101,15 @@ class Server:
 
     def Purposes(self):
         """Bytes by purpose as mooringd counts them; None of the others."""
+        return self.Figure("memory_bytes")
+
+    def Skew(self):
+        """Connections of the fullest shard, against all shards' mean; None of others than mooringd."""
+        by_shard = self.Figure("shard_connections_active")
+        total = sum(by_shard.values()) if by_shard else 0
+        return max(by_shard.values()) * len(by_shard) / total if total else None
+
+    def Figure(self, name):
         if not self.entry.admin:
             return None
         try:
@@ -108,7 +117,7 @@ class Server:
             connection.request("GET", "/stats")
             figures = json.loads(connection.getresponse().read())["figures"]
             connection.close()
-            return figures["memory_bytes"]
+            return figures[name]
         except (OSError, ValueError, KeyError, http.client.HTTPException):
             return None
 

@@ -10,7 +10,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.abspath("perf"))
-from harness import catalogue, figures, levels, loads, machine, memory, paired, results, scenarios, servers
+from harness import catalogue, children, figures, levels, loads, machine, memory, paired, results, scenarios, servers
 
 
 def Written(test, text):
@@ -291,7 +291,7 @@ class Results(unittest.TestCase):
         side = scenarios.Side(connections=9)
         def Of(rounds, name):
             return types.SimpleNamespace(
-                rounds=rounds, side=side, name=name, server=types.SimpleNamespace(processes=[1, 2]),
+                rounds=rounds, side=side, name=name, skew=None, server=types.SimpleNamespace(processes=[1, 2]),
                 plan=loads.Plan(9), AllThere=lambda: True, Errors=lambda: 3, Verified=lambda: True)
         some = scenarios.Scenario(name="x", kind="paired", side=side, a="a1", against={"b1": (side, {"rate": 3.0})})
         return some, [paired.Row(some, [Of(a, "a1"), Of(b, "b1")], {"rate": 3.0})]
@@ -318,6 +318,11 @@ class Results(unittest.TestCase):
 
 
 class Machine(unittest.TestCase):
+    def test_memory_that_is_not_there_is_not_asked_for(self):
+        machine.Room(1 << 20)
+        with self.assertRaisesRegex(children.Failure, "1000000.0 GB of memory are needed"):
+            machine.Room(1e15)
+
     def test_facts(self):
         about = machine.About(types.SimpleNamespace(server_cpu=0, load_cpu=1, rounds=11, seconds=2.0))
         self.assertRegex(about["kernel"], r"^[0-9]+\.[0-9]+")

@@ -13,9 +13,13 @@ PR_SET_PDEATHSIG = 1
 
 
 class Failure(SystemExit):
-    """Something that ends the run, in words for its user."""
+    """Something that ends the run, in words for its user; where it is caught, it ends one row of it."""
     def __init__(self, words):
         super().__init__(f"{os.path.basename(sys.argv[0])}: {words}")
+        self.words = str(words)
+
+    def __str__(self):
+        return self.words
 
 
 def EndOnSignals():

@@ -7,13 +7,13 @@ package main
 
 import (
 	"bufio"
-	"flag"
 	"fmt"
-	"log"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"peers/go_listen"
 )
 
 type member struct {
@@ -78,7 +78,7 @@ func (m *member) write() {
 	}
 }
 
-func serve(conn net.Conn) {
+func serve(conn *net.TCPConn) {
 	defer conn.Close()
 	lines := bufio.NewScanner(conn)
 	if !lines.Scan() {
@@ -113,18 +113,5 @@ func serve(conn net.Conn) {
 }
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:7000", "address to listen on")
-	flag.Parse()
-	listener, err := net.Listen("tcp", *addr)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for {
-		conn, err := listener.Accept()
-		if err != nil {
-			log.Print(err)
-			continue
-		}
-		go serve(conn)
-	}
+	go_listen.Serve(serve)
 }

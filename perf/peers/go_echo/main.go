@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Go_echo is the echo server as a Go guide shows it: a goroutine and a 4 KB buffer per connection. With -lazy a buffer
-// comes from a sync.Pool when there are bytes for it, so that a connection that waits holds a goroutine alone.
+// Go_echo is the echo server as a Go guide shows it: a goroutine and a buffer per connection (-buffer, 4 KB). With -lazy
+// a buffer comes from a sync.Pool when there are bytes for it, so that a connection that waits holds a goroutine alone.
 package main
 
 import (
 	"flag"
-	"log"
 	"net"
 	"sync"
 	"syscall"
+
+	"peers/go_listen"
 )
 
-func serve(conn net.Conn) {
+var bufferBytes = flag.Int("buffer", 4096, "bytes of a buffer, and so of a read")
+
+func serve(conn *net.TCPConn) {
 	defer conn.Close()
-	buf := make([]byte, 4096)
+	buf := make([]byte, *bufferBytes)
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
@@ -26,7 +29,7 @@ func serve(conn net.Conn) {
 	}
 }
 
-var buffers = sync.Pool{New: func() any { buf := make([]byte, 4096); return &buf }}
+var buffers = sync.Pool{New: func() any { buf := make([]byte, *bufferBytes); return &buf }}
 
 func serveLazily(conn *net.TCPConn) {
 	defer conn.Close()
@@ -58,23 +61,12 @@ func serveLazily(conn *net.TCPConn) {
 }
 
 func main() {
-	addr := flag.String("addr", "127.0.0.1:7000", "address to listen on")
 	lazy := flag.Bool("lazy", false, "take a buffer only when there are bytes for it")
-	flag.Parse()
-	listener, err := net.Listen("tcp", *addr)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for {
-		conn, err := listener.Accept()
-		if err != nil {
-			log.Print(err)
-			continue
-		}
+	go_listen.Serve(func(conn *net.TCPConn) {
 		if *lazy {
-			go serveLazily(conn.(*net.TCPConn))
+			serveLazily(conn)
 		} else {
-			go serve(conn)
+			serve(conn)
 		}
-	}
+	})
 }

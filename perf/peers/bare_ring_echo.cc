@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// bare_ring_echo: the least an io_uring echo server can do for a message, in one thread and one file: "the limit".
+// bare_ring_echo: the least an io_uring echo server can do for a message, in one file: "the limit".
 //
 // Multishot accept into direct slots, multishot receive from one provided buffer ring, SEND straight from the received
 // block, which goes back to the ring when it is sent. One send in flight per connection; further blocks queue behind
 // it. No virtual call, no allocation after start, everything in arrays indexed by slot or block. It has no timers, no
-// limits and no drain: what a runtime adds is measured against this.
+// limits and no drain: what a runtime adds is measured against this. `--rings=N` is N such servers, which share
+// nothing but the port: a thread, a listener (SO_REUSEPORT), a direct table and blocks each. RLIMIT_NOFILE bounds each
+// table by itself, so the process may hold N times as many connections.
+//
+//   bare_ring_echo --port=7000 --rings=8 --cpus=0-1
 //
 // Kernel:   6.10 or newer (bounded multishot receive); tried on 6.18.
 #include <errno.h>
@@ -21,7 +25,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <memory>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -42,9 +46,10 @@ enum Op : uint32_t { kAccept, kReceive, kSend, kClose };
 
 struct Options {
   int port = 7000;
-  int cpu = -1;
-  unsigned connections = 19500;  // direct slots; RLIMIT_NOFILE bounds them
-  unsigned blocks = 512;         // a power of two, at most 32768
+  unsigned rings = 1;
+  std::vector<int> cpus;         // ring i runs on cpus[i % size]; empty: wherever the process may
+  unsigned connections = 19500;  // a ring's direct slots; RLIMIT_NOFILE bounds them
+  unsigned blocks = 512;         // a ring's; a power of two, at most 32768
   unsigned block_bytes = 16384;
 };
 
@@ -66,22 +71,44 @@ struct Connection {
   exit(1);
 }
 
+[[noreturn]] void Usage() {
+  fprintf(stderr, "usage: bare_ring_echo [--port=N] [--rings=N] [--cpus=0,2-3] [--connections=N] [--blocks=N] "
+                  "[--block-bytes=N]\n");
+  exit(2);
+}
+
+std::vector<int> ParseCpus(const char* list) {
+  std::vector<int> cpus;
+  for (;;) {
+    int first, last, length = 0;
+    if (sscanf(list, "%d%n", &first, &length) != 1) Usage();
+    list += length;
+    last = first;
+    if (sscanf(list, "-%d%n", &last, &length) == 1) list += length;
+    for (int cpu = first; cpu <= last; cpu++) cpus.push_back(cpu);
+    if (*list == '\0') return cpus;
+    if (*list++ != ',') Usage();
+  }
+}
+
 Options ParseOptions(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i++) {
     if (sscanf(argv[i], "--port=%d", &options.port) == 1) continue;
-    if (sscanf(argv[i], "--cpu=%d", &options.cpu) == 1) continue;
+    if (sscanf(argv[i], "--rings=%u", &options.rings) == 1 && options.rings > 0) continue;
     if (sscanf(argv[i], "--connections=%u", &options.connections) == 1) continue;
     if (sscanf(argv[i], "--blocks=%u", &options.blocks) == 1) continue;
     if (sscanf(argv[i], "--block-bytes=%u", &options.block_bytes) == 1) continue;
-    fprintf(stderr, "usage: bare_ring_echo [--port=N] [--cpu=N] [--connections=N] [--blocks=N] [--block-bytes=N]\n");
-    exit(2);
+    if (strncmp(argv[i], "--cpus=", 7) != 0) Usage();
+    options.cpus = ParseCpus(argv[i] + 7);
   }
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) Die("getrlimit", errno);
+  options.connections = static_cast<unsigned>(std::min<rlim_t>(options.connections, limit.rlim_cur));
   return options;
 }
 
 void PinTo(int cpu) {
-  if (cpu < 0) return;
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
@@ -92,6 +119,7 @@ int Listen(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // inherited by accepted sockets
   sockaddr_in address = {};
   address.sin_family = AF_INET;
@@ -102,6 +130,13 @@ int Listen(int port) {
   return fd;
 }
 
+int PortOf(int listener) {
+  sockaddr_in address = {};
+  socklen_t bytes = sizeof(address);
+  if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &bytes) != 0) Die("getsockname", errno);
+  return ntohs(address.sin_port);
+}
+
 char* MapPages(size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) Die("mmap", errno);
@@ -110,14 +145,15 @@ char* MapPages(size_t bytes) {
 
 class EchoServer {
  public:
-  explicit EchoServer(const Options& options)
+  // On the thread that runs it: the kernel holds the ring to one.
+  EchoServer(const Options& options, int listener)
       : options_(options),
+        listener_(listener),
         block_stride_(options.block_bytes + kColourBytes),
         connections_(options.connections),
         blocks_(options.blocks) {
     SetUpRing();
     PublishAllBlocks();
-    listener_ = Listen(options.port);
     ArmAccept();
   }
 
@@ -316,10 +352,10 @@ class EchoServer {
 
   // Fixed after start.
   const Options options_;
+  const int listener_;
   const size_t block_stride_;
   io_uring ring_;
   unsigned enter_flags_ = 0;
-  int listener_ = -1;
   io_uring_buf_ring* block_ring_ = nullptr;
   char* block_memory_ = nullptr;
 
@@ -335,11 +371,26 @@ class EchoServer {
   bool accepting_ = false;
 };
 
+void RunRing(const Options& options, unsigned ring, int listener) {
+  if (!options.cpus.empty()) PinTo(options.cpus[ring % options.cpus.size()]);
+  EchoServer(options, listener).Run();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = ParseOptions(argc, argv);
-  PinTo(options.cpu);
-  EchoServer server(options);
-  server.Run();
+  Options options = ParseOptions(argc, argv);
+  // All listen before the first accepts, so that the kernel spreads even the first connections over all.
+  std::vector<int> listeners;
+  for (unsigned ring = 0; ring < options.rings; ring++) {
+    listeners.push_back(Listen(options.port));
+    options.port = PortOf(listeners.front());
+  }
+  std::vector<std::thread> threads;
+  for (unsigned ring = 1; ring < options.rings; ring++) {
+    threads.emplace_back([&options, ring, listener = listeners[ring]] { RunRing(options, ring, listener); });
+  }
+  printf("listening on 127.0.0.1:%d\n", options.port);
+  fflush(stdout);
+  RunRing(options, 0, listeners[0]);
 }

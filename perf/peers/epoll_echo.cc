@@ -2,12 +2,11 @@
 // epoll_echo: a plain level-triggered epoll echo server on one thread, the way it was done before io_uring.
 //
 // One read of up to 64 KB per event, one write. What the socket does not take is kept per connection; such a
-// connection is not read until it is written.
+// connection is not read until it is written. Several processes may share a port (SO_REUSEPORT).
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,6 @@ constexpr int kEventsMax = 512;
 
 struct Options {
   int port = 7000;
-  int cpu = -1;
   int connections = 20000;
 };
 
@@ -38,26 +36,18 @@ Options ParseOptions(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i++) {
     if (sscanf(argv[i], "--port=%d", &options.port) == 1) continue;
-    if (sscanf(argv[i], "--cpu=%d", &options.cpu) == 1) continue;
     if (sscanf(argv[i], "--connections=%d", &options.connections) == 1) continue;
-    fprintf(stderr, "usage: epoll_echo [--port=N] [--cpu=N] [--connections=N]\n");
+    fprintf(stderr, "usage: epoll_echo [--port=N] [--connections=N]\n");
     exit(2);
   }
   return options;
-}
-
-void PinTo(int cpu) {
-  if (cpu < 0) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  if (sched_setaffinity(0, sizeof(set), &set) != 0) Die("sched_setaffinity");
 }
 
 int Listen(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));  // inherited by accepted sockets
   sockaddr_in address = {};
   address.sin_family = AF_INET;
@@ -68,10 +58,17 @@ int Listen(int port) {
   return fd;
 }
 
+int PortOf(int listener) {
+  sockaddr_in address = {};
+  socklen_t bytes = sizeof(address);
+  if (getsockname(listener, reinterpret_cast<sockaddr*>(&address), &bytes) != 0) Die("getsockname");
+  return ntohs(address.sin_port);
+}
+
 class EchoServer {
  public:
-  explicit EchoServer(const Options& options)
-      : listener_(Listen(options.port)), epoll_(epoll_create1(EPOLL_CLOEXEC)), unsent_(options.connections + 64) {
+  EchoServer(const Options& options, int listener)
+      : listener_(listener), epoll_(epoll_create1(EPOLL_CLOEXEC)), unsent_(options.connections + 64) {
     Watch(EPOLL_CTL_ADD, listener_, EPOLLIN);
   }
 
@@ -154,7 +151,9 @@ class EchoServer {
 
 int main(int argc, char** argv) {
   const Options options = ParseOptions(argc, argv);
-  PinTo(options.cpu);
-  static EchoServer server(options);
+  const int listener = Listen(options.port);
+  printf("listening on 127.0.0.1:%d\n", PortOf(listener));
+  fflush(stdout);
+  static EchoServer server(options, listener);
   server.Run();
 }

@@ -31,6 +31,7 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(Kernel* kernel, const Options& 
   features.no_iowait = (params.features & uapi::kFeatNoIowait) != 0;
   features.registered_ring = true;  // any kernel that is new enough for DEFER_TASKRUN
   features.fd_install = features.modern;
+  features.idle_poll = features.modern;
   if (absl::Status status = ForceOff(options.features_off, &features); !status.ok()) return status;
 
   if (features.registered_ring) {

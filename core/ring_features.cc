@@ -22,6 +22,7 @@ constexpr Name kNames[] = {
     {"no_iowait", &RingFeatures::no_iowait},
     {"registered_ring", &RingFeatures::registered_ring},
     {"fd_install", &RingFeatures::fd_install},
+    {"idle_poll", &RingFeatures::idle_poll},
 };
 
 }  // namespace
@@ -46,10 +47,10 @@ absl::Status ForceOff(const std::string& off, RingFeatures* found) {
       return absl::InvalidArgumentError(
           absl::StrCat("'", part,
                        "' is not a ring feature that can be switched off; known are modern, no_iowait, "
-                       "registered_ring, fd_install"));
+                       "registered_ring, fd_install, idle_poll"));
     }
   }
-  if (!found->modern) found->fd_install = false;  // it is for direct descriptors
+  if (!found->modern) found->fd_install = found->idle_poll = false;  // they are for direct descriptors
   return absl::OkStatus();
 }
 

@@ -17,12 +17,13 @@ struct RingFeatures {
   bool no_iowait = false;        // 6.15: a sleeping ring does not show as iowait. Fallback: it does
   bool registered_ring = false;  // 5.18: enter by a registered index. Fallback: by descriptor
   bool fd_install = false;       // 6.8: half-close by FIXED_FD_INSTALL. Fallback: the SHUTDOWN operation
+  bool idle_poll = false;        // with modern: silent connections wait with a poll. Fallback: with their receive
 
-  std::string ToString() const;  // "modern no_iowait registered_ring fd_install"
+  std::string ToString() const;  // "modern no_iowait registered_ring fd_install idle_poll"
 };
 
 // Takes from `found` what `off`, a comma-separated list of member names, says. An unknown name is InvalidArgument and
-// lists the known ones. Without "modern" there is no "fd_install" either.
+// lists the known ones. Without "modern" there is neither "fd_install" nor "idle_poll".
 absl::Status ForceOff(const std::string& off, RingFeatures* found);
 
 // Why setting up a ring failed with `error` (an errno), and what to type. `disabled` is the value of

@@ -5,6 +5,8 @@
 //   armed ── data (F_MORE) ──> armed                    ended with data ──> armed again at once
 //     ├── ENOBUFS ──> starved ── a block is published ──> armed
 //     ├── reading off: cancelled ──> unarmed ── reading on ──> armed
+//     ├── silent: cancelled ──> a poll in its place ── anything ──> armed (idle.cc; what is said of cancels here holds of
+//     │                                                            the poll as well)
 //     ├── 33 blocks in the round that armed it: cancelled and armed again, for a look at what is behind them
 //     └── FIN, error ──> ended: OnReceiveEnd, never armed again
 //
@@ -18,6 +20,11 @@
 #include "net/uring/uring_transport.h"
 
 namespace mooring::net::uring {
+namespace {
+
+Op ArmedOp(const UringArea& area) { return area.Is(UringArea::kPolling) ? Op::kPoll : Op::kReceive; }
+
+}  // namespace
 
 // Multishot: never with POLL_FIRST. A receive that is armed behind bytes and a reset would read the bytes and wait for a
 // wake-up that has already been; without it the second look finds the reset (6.18). An empty group would fail it at
@@ -42,13 +49,14 @@ void UringTransport::ArmReceive(ConnId id, UringArea& area, bool data_there) {
   area.first_blocks = 0;
   area.armed_round = rounds_;
   ++receives_queued_;
+  Heard(id, area);
 }
 
 void UringTransport::CancelReceive(ConnId id, UringArea& area) {
   if (!area.Is(UringArea::kReceiveArmed) || area.Is(UringArea::kReceiveCancelled)) return;
   area.Set(UringArea::kReceiveCancelled);
   area.Clear(UringArea::kCancelRepeated);
-  Cancel(UserData(Op::kReceive, id.generation, id.slot), UserData(Op::kCancelReceive, id.generation, id.slot));
+  Cancel(UserData(ArmedOp(area), id.generation, id.slot), UserData(Op::kCancelReceive, id.generation, id.slot));
 }
 
 // A multishot receive that finds a whole batch when it is armed goes on by a wake-up that counts once for all that is
@@ -90,6 +98,7 @@ void UringTransport::OnReceiveCompletion(const io_uring_cqe& cqe, ConnId id, Uri
     if (cqe.res > 0 && !area.leaving()) {
       counters_.Add(TransportCount::kReceives);
       counters_.Add(TransportCount::kReceiveBytes, static_cast<uint64_t>(cqe.res));
+      area.heard = idle_tick_;
       if (!ended) LookBehind(id, area);
       events_->OnReceive(id, alloc::Lease(block, 0, static_cast<uint32_t>(cqe.res)));
     } else {
@@ -107,8 +116,9 @@ void UringTransport::OnReceiveTerminal(int result, bool more_there, ConnId id, U
   if (result == -ENOBUFS) return Starve(id, area);
   if (result > 0 || result == -ECANCELED || result == -EINTR) {
     if (result > 0 && descriptors_.direct()) counters_.Add(TransportCount::kReceiveRearmed);
-    if (area.Is(UringArea::kReadWanted)) ArmReceive(id, area, more_there);
-    return;
+    if (!area.Is(UringArea::kReadWanted)) return;
+    if (result == -ECANCELED && Silent(area)) return ArmPoll(id, area);
+    return ArmReceive(id, area, more_there);
   }
   area.Set(UringArea::kReceiveEnded);
   events_->OnReceiveEnd(id, result);
@@ -147,7 +157,7 @@ void UringTransport::OnCancelMissed(const io_uring_cqe& cqe) {
   if (area == nullptr || !area->Is(UringArea::kReceiveCancelled) || area->Is(UringArea::kCancelRepeated)) return;
   counters_.Add(TransportCount::kCancelMissed);
   area->Set(UringArea::kCancelRepeated);
-  Cancel(UserData(Op::kReceive, area->generation, slot), cqe.user_data);
+  Cancel(UserData(ArmedOp(*area), area->generation, slot), cqe.user_data);
 }
 
 }  // namespace mooring::net::uring

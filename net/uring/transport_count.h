@@ -26,6 +26,8 @@ enum class TransportCount : uint8_t {
   kReceiveRearmed,  // a multishot receive ended by itself with data
   kReceiveLooksBehind,  // armed anew after a whole batch
   kReceiveDropped,  // blocks that came after Close or Abort
+  kIdlePolls,       // a silent connection's receive became a poll
+  kIdleWakes,       // and such a poll a receive again, because something had come
   kSends,
   kSendsBlocked,     // a first attempt that took nothing
   kHalfCloses,
@@ -62,6 +64,8 @@ inline constexpr std::string_view kTransportCountNames[] = {
     "receive_rearmed",
     "receive_looks_behind",
     "receive_dropped",
+    "idle_polls",
+    "idle_wakes",
     "sends",
     "sends_blocked",
     "half_closes",

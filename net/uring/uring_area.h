@@ -15,6 +15,7 @@ namespace mooring::net::uring {
 enum class Op : uint8_t {
   // Of a connection; each counts in UringArea::in_flight.
   kReceive = 1,
+  kPoll,  // in the place of the receive of a silent connection
   kSend,
   kPeer,
   kOutQueue,
@@ -46,9 +47,9 @@ constexpr uint32_t GenerationOf(uint64_t user_data) { return static_cast<uint32_
 constexpr uint32_t SlotOf(uint64_t user_data) { return static_cast<uint32_t>(user_data); }
 
 struct UringArea {
-  enum Flag : uint16_t {
+  enum Flag : uint32_t {
     kReadWanted = 1 << 0,
-    kReceiveArmed = 1 << 1,
+    kReceiveArmed = 1 << 1,      // or a poll in its place: kPolling
     kReceiveCancelled = 1 << 2,  // its cancel is under way; the terminal completion is what counts
     kReceiveEnded = 1 << 3,      // FIN or error seen: never armed again
     kStarved = 1 << 4,           // in the starvation list
@@ -62,20 +63,23 @@ struct UringArea {
     kIpv6 = 1 << 12,
     kCancelRepeated = 1 << 13,
     kUnix = 1 << 14,
+    kPolling = 1 << 15,  // what is armed is a poll (idle.cc)
+    kListed = 1 << 16,   // looked at once a second for silence
   };
 
   uint32_t generation;       // in full; user_data has 24 bits of it
   uint32_t handle_plus_one;   // its descriptor, plain or direct (Descriptors); 0: none
   uint32_t scratch_plus_one;  // Scratch that an operation in flight writes to; 0: none
   int32_t connecting_fd;      // of an outgoing connection until it has its direct descriptor
-  uint16_t flags;
+  uint32_t flags;
+  uint32_t armed_round;  // when the receive was armed: UringTransport::rounds_
+  uint32_t heard;        // when it was armed or brought something last: UringTransport::idle_tick_
   uint8_t in_flight;
   uint8_t first_blocks;  // that the receive brought in the round that armed it, up to kKernelBatch
-  uint32_t armed_round;  // when it was armed: UringTransport::rounds_
 
   bool Is(unsigned any) const { return (flags & any) != 0; }
-  void Set(unsigned on) { flags |= static_cast<uint16_t>(on); }
-  void Clear(unsigned off) { flags &= static_cast<uint16_t>(~off); }
+  void Set(unsigned on) { flags |= on; }
+  void Clear(unsigned off) { flags &= ~off; }
   bool open() const { return handle_plus_one != 0; }
   int handle() const { return static_cast<int>(handle_plus_one) - 1; }
   bool leaving() const { return Is(kClosing | kAborting); }

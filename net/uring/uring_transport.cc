@@ -42,7 +42,10 @@ UringTransport::UringTransport(core::Kernel* kernel, TransportKind kind, core::S
       installs_max_(std::max(1u, kInstallsMax / std::max(options.shards, 1u))),
       group_(&shard->buffers(), &shard->accounting()),
       gather_(&shard->accounting()),
-      descriptors_(/*direct=*/kind == TransportKind::kUring, options.connections_max) {}
+      descriptors_(/*direct=*/kind == TransportKind::kUring, options.connections_max) {
+  idle_timer_.call = [](void* self) { static_cast<UringTransport*>(self)->LookForSilent(); };
+  idle_timer_.argument = this;
+}
 
 absl::Status UringTransport::Start(const TransportOptions& options) {
   std::string features_off = options.features_off;
@@ -171,6 +174,7 @@ void UringTransport::Cancel(uint64_t target, uint64_t user_data) {
 void UringTransport::OnCompletion(const io_uring_cqe& cqe) {
   switch (const Op op = OpOf(cqe.user_data)) {
     case Op::kReceive:
+    case Op::kPoll:
     case Op::kSend:
     case Op::kPeer:
     case Op::kOutQueue:
@@ -210,6 +214,7 @@ void UringTransport::OnConnectionCompletion(const io_uring_cqe& cqe, Op op) {
   --area->in_flight;
   const int result = cqe.res;
   switch (op) {
+    case Op::kPoll: OnPollCompletion(result, id, *area); break;
     case Op::kSend: {
       int sent = result;
       if (area->Is(UringArea::kTrying)) {

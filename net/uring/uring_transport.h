@@ -2,7 +2,7 @@
 // UringTransport: a shard's connections on one io_uring, in one of two personalities (personality.h).
 //
 // Every connection is a descriptor, direct (kUring) or plain (kUringBase), with a receive armed for life, multishot or
-// one-shot; every wait is the one enter of Poll. The members are spread over files by operation: receive.cc, send.cc,
+// one-shot, or a poll while it is silent (idle.cc); every wait is the one enter of Poll. The members are spread over files by operation: receive.cc, send.cc,
 // accept.cc and so on; uring_transport.cc has what they share. Three laws hold everywhere:
 //
 //   - An operation in flight is counted in its connection's area; the connection is released when it is leaving and the
@@ -132,6 +132,10 @@ class UringTransport final : public Transport {
   static constexpr unsigned kCloseRoundsMax = 64;
   static constexpr unsigned kSharedAccepts = 8;  // in flight on a listener that is shared with other shards
   static constexpr unsigned kInstallsMax = 512;  // half-closes in flight in the whole process
+  static constexpr int64_t kIdleTickMs = 1000;
+  static constexpr uint32_t kSilentTicks = 4;      // begun: at least 3 s
+  static constexpr unsigned kIdleLooksMax = 1024;  // a millisecond
+  static constexpr unsigned kFallSilentMax = 128;  // a millisecond: a cancel and a poll each
 
   UringTransport(core::Kernel* kernel, TransportKind kind, core::Shard* shard, TransportEvents* events,
                  const TransportOptions& options);
@@ -196,6 +200,14 @@ class UringTransport final : public Transport {
   void AwaitBlock(ConnId id, UringArea& area);
   void ArmStarved();
 
+  // idle.cc
+  void Heard(ConnId id, UringArea& area);
+  bool Silent(const UringArea& area) const { return idle_tick_ - area.heard >= kSilentTicks; }
+  void ArmIdleTimer();
+  void LookForSilent();
+  void ArmPoll(ConnId id, UringArea& area);
+  void OnPollCompletion(int result, ConnId id, UringArea& area);
+
   // half_close.cc
   void Install(ConnId id, UringArea& area);
   void InstallNext();
@@ -230,7 +242,8 @@ class UringTransport final : public Transport {
 
   // Touched per completion.
   unsigned tries_ = 0;            // kTry sends that no completion has been seen of
-  unsigned receives_queued_ = 0;  // receives armed and not submitted yet
+  unsigned receives_queued_ = 0;  // receives, and polls in their place, armed and not submitted yet
+  uint32_t idle_tick_ = 0;        // seconds, while anybody may fall silent
   uint32_t rounds_ = 0;           // Polls that have submitted all that was queued
   bool nothing_left_ = false;     // the last Poll took every completion there was
   bool read_to_end_ = false;
@@ -238,6 +251,10 @@ class UringTransport final : public Transport {
   std::deque<ConnId> starved_;  // receives that wait for a block; entries may be out of date
   std::vector<Pending> pending_;
   std::vector<Pending> delivering_;
+
+  std::deque<ConnId> may_fall_silent_;  // has a receive armed, or had; entries may be out of date
+  size_t idle_looks_left_ = 0;          // of this second
+  core::CallTimer idle_timer_;
 
   int rooms_ = 0;  // of all listeners
   bool roomy_ = true;

@@ -58,16 +58,19 @@ TEST(RingFeatures, AnyOtherErrorIsNamed) { EXPECT_THAT(Why(EFAULT), HasSubstr("B
 
 TEST(RingFeatures, ThisMachinesValuesAreReadForTheReason) { EXPECT_FALSE(ExplainRingSetup(EPERM).ok()); }
 
-RingFeatures All() { return {.modern = true, .no_iowait = true, .registered_ring = true, .fd_install = true}; }
+RingFeatures All() {
+  return {.modern = true, .no_iowait = true, .registered_ring = true, .fd_install = true, .idle_poll = true};
+}
 
 TEST(RingFeatures, ForceOffTakesAwayWhatIsNamedAndNothingElse) {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "modern no_iowait registered_ring fd_install"},
-      {"no_iowait", "modern registered_ring fd_install"},
-      {"registered_ring", "modern no_iowait fd_install"},
-      {"fd_install", "modern no_iowait registered_ring"},
-      {"fd_install,no_iowait,registered_ring,", "modern"},
-      {"modern", "no_iowait registered_ring"},  // an install of a direct descriptor needs direct descriptors
+      {"", "modern no_iowait registered_ring fd_install idle_poll"},
+      {"no_iowait", "modern registered_ring fd_install idle_poll"},
+      {"registered_ring", "modern no_iowait fd_install idle_poll"},
+      {"fd_install", "modern no_iowait registered_ring idle_poll"},
+      {"idle_poll", "modern no_iowait registered_ring fd_install"},
+      {"fd_install,no_iowait,registered_ring,idle_poll,", "modern"},
+      {"modern", "no_iowait registered_ring"},  // the others are for direct descriptors
   };
   for (const auto& [off, left] : cases) {
     RingFeatures features = All();
@@ -85,7 +88,8 @@ TEST(RingFeatures, UnknownNamesAreRefusedAndTheKnownOnesListed) {
     const absl::Status status = ForceOff(off, &features);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << off;
     EXPECT_THAT(std::string(status.message()),
-                AllOf(HasSubstr("modern"), HasSubstr("no_iowait"), HasSubstr("registered_ring"), HasSubstr("fd_install")));
+                AllOf(HasSubstr("modern"), HasSubstr("no_iowait"), HasSubstr("registered_ring"), HasSubstr("fd_install"),
+                      HasSubstr("idle_poll")));
   }
 }
 

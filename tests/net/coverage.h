@@ -27,6 +27,8 @@ enum class Where : uint8_t { kSomewhere, kEverywhere, kRings, kModern, kEpoll };
   X(kStarved, "receive_starved", kEverywhere)                     \
   X(kReceiveDropped, "receive_dropped", kRings)                   \
   X(kReceiveRearmed, "receive_ended_with_data", kModern)          \
+  X(kIdlePolls, "idle_polls", kModern)                            \
+  X(kIdleWakes, "idle_wakes", kModern)                            \
   X(kCancelsLate, "cancels_too_late", kRings)                     \
   X(kSendsAfterCancel, "sends_done_when_cancelled", kSomewhere)   \
   X(kHalfClosesByWorker, "half_closes_worker", kModern)           \

@@ -538,6 +538,8 @@ void Trial::Cover() {
   transport(Covered::kAcceptTransient, "accept_transient");
   transport(Covered::kReceiveDropped, "receive_dropped");
   transport(Covered::kReceiveRearmed, "receive_rearmed");
+  transport(Covered::kIdlePolls, "idle_polls");
+  transport(Covered::kIdleWakes, "idle_wakes");
   transport(Covered::kHalfClosesByWorker, "half_closes_by_worker");
   transport(Covered::kAborts, "aborts");
   transport(Covered::kAbortFallbacks, "abort_fallbacks");

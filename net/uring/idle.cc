@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The idle tier: a connection that has been silent for 3 s waits with a poll instead of a receive. An armed multishot
+// receive holds 864 bytes of kernel memory (the request 256, its message 512, its poll 96), an armed poll 256. What it
+// costs is one operation, and one turn more for the first bytes after the silence.
+//
+//   receive ── silent: cancelled ── its terminal completion ──> poll ── anything ──> receive
+//                                   └ data came meanwhile: not silent, receive
+//
+// The poll only says that there is something; the receive that follows finds bytes, FIN or error as ever. To the rest
+// of the transport it is the receive that is armed (kReceiveArmed): counted, cancelled and waited for like it.
+//
+// Who may fall silent is in a list and looked at once a second: a message costs one store, who is silent is not in the
+// list, and where all are silent nothing wakes the shard.
+#include <liburing.h>
+#include <poll.h>
+
+#include "net/uring/uring_transport.h"
+
+namespace mooring::net::uring {
+
+// A receive is armed: silent at 3 s from now at the earliest.
+void UringTransport::Heard(ConnId id, UringArea& area) {
+  area.heard = idle_tick_;
+  if (area.Is(UringArea::kListed) || !ring_->features().idle_poll) return;
+  area.Set(UringArea::kListed);
+  may_fall_silent_.push_back(id);
+  if (!idle_timer_.armed()) ArmIdleTimer();
+}
+
+// To a whole second, like the deadlines of connections, so that one turn does for both.
+void UringTransport::ArmIdleTimer() {
+  shard_->wheel().Arm(&idle_timer_, core::TimerKind::kFunction, (shard_->now_ms() / kIdleTickMs + 1) * kIdleTickMs);
+}
+
+// Once a second at everybody in the list; in steps of a millisecond where there are many.
+void UringTransport::LookForSilent() {
+  if (idle_looks_left_ == 0) {
+    ++idle_tick_;
+    idle_looks_left_ = may_fall_silent_.size();
+  }
+  unsigned cancelled = 0;
+  for (unsigned looks = 0; idle_looks_left_ > 0 && looks < kIdleLooksMax && cancelled < kFallSilentMax; ++looks) {
+    --idle_looks_left_;
+    const ConnId id = may_fall_silent_.front();
+    may_fall_silent_.pop_front();
+    auto* area = static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));
+    if (area == nullptr || area->generation != id.generation) continue;
+    const bool receiving =
+        area->Is(UringArea::kReceiveArmed) && !area->Is(UringArea::kReceiveCancelled | UringArea::kPolling);
+    if (receiving && !Silent(*area)) {
+      may_fall_silent_.push_back(id);
+      continue;
+    }
+    area->Clear(UringArea::kListed);  // until a receive is armed again
+    if (!receiving) continue;
+    CancelReceive(id, *area);
+    ++cancelled;
+  }
+  if (idle_looks_left_ > 0) {
+    shard_->wheel().Arm(&idle_timer_, core::TimerKind::kFunction, shard_->now_ms() + 1);
+  } else if (!may_fall_silent_.empty()) {
+    ArmIdleTimer();
+  }
+}
+
+// It looks when it is submitted, so what the receive left is told at once. POLLIN is told of FIN too; errors and
+// hang-ups are told unasked.
+void UringTransport::ArmPoll(ConnId id, UringArea& area) {
+  counters_.Add(TransportCount::kIdlePolls);
+  io_uring_sqe* sqe = ring_->NextSqe();
+  io_uring_prep_poll_add(sqe, 0, POLLIN);
+  Begin(sqe, Op::kPoll, id, area);
+  area.Set(UringArea::kReceiveArmed | UringArea::kPolling);
+  ++receives_queued_;
+}
+
+// Whatever the result, the receive tells what there is.
+void UringTransport::OnPollCompletion(int result, ConnId id, UringArea& area) {
+  area.Clear(UringArea::kReceiveArmed | UringArea::kReceiveCancelled | UringArea::kPolling);
+  if (area.leaving() || !area.Is(UringArea::kReadWanted)) return;
+  if (result > 0) counters_.Add(TransportCount::kIdleWakes);
+  ArmReceive(id, area, /*data_there=*/result > 0);
+}
+
+}  // namespace mooring::net::uring

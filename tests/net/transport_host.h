@@ -99,6 +99,17 @@ struct Conn {
   std::optional<Address> peer;
 };
 
+// The time, and what a test has skipped of it.
+class SkippingClock final : public core::Clock {
+ public:
+  core::Nanos Now() override { return clock_.Now() + skipped_; }
+  void Skip(core::Nanos by) { skipped_ += by; }
+
+ private:
+  core::MonotonicClock clock_;
+  core::Nanos skipped_ = 0;
+};
+
 class TransportHost final : public TransportEvents {
  public:
   explicit TransportHost(TransportKind kind, TransportOptions options = {.connections_max = 256},
@@ -235,7 +246,7 @@ class TransportHost final : public TransportEvents {
     conns_.Release(Find(id));
   }
 
-  core::MonotonicClock clock_;
+  SkippingClock clock_;
   core::Shard shard_;
   alloc::Slab<Conn> conns_;
   std::unique_ptr<Transport> transport_;

@@ -24,5 +24,5 @@ for patch in tests/planted/*.patch; do
   rm -rf "$TEST_TMPDIR/core.before" "$TEST_TMPDIR/net.before"
   count=$((count + 1))
 done
-[ "$count" -eq 8 ] || { echo "there are $count planted bugs, not 8" >&2; exit 1; }
+[ "$count" -eq 9 ] || { echo "there are $count planted bugs, not 9" >&2; exit 1; }
 echo "all $count patches apply"

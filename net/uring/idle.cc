@@ -11,8 +11,15 @@
 //
 // Who may fall silent is in a list and looked at once a second: a message costs one store, who is silent is not in the
 // list, and where all are silent nothing wakes the shard.
+//
+// The cancel is what is dear: the kernel finds its target in one of at most 256 lists, in 1 us among 10,000 requests and
+// up to 30 among 100,000 (measured, 6.18). So a shard cancels few a millisecond where there are many, and who was woken
+// often has to be silent for longer: every fourth wake doubles the time, up to two minutes. A heartbeat of ten seconds
+// keeps its receive after the eighth.
 #include <liburing.h>
 #include <poll.h>
+
+#include <algorithm>
 
 #include "net/uring/uring_transport.h"
 
@@ -32,14 +39,19 @@ void UringTransport::ArmIdleTimer() {
   shard_->wheel().Arm(&idle_timer_, core::TimerKind::kFunction, (shard_->now_ms() / kIdleTickMs + 1) * kIdleTickMs);
 }
 
+unsigned UringTransport::FallSilentMax() const {
+  const uint32_t open = descriptors_.max() - descriptors_.free();
+  return std::clamp(500'000 / std::max(open, 1u), kFallSilentMin, kFallSilentMax);
+}
+
 // Once a second at everybody in the list; in steps of a millisecond where there are many.
 void UringTransport::LookForSilent() {
   if (idle_looks_left_ == 0) {
     ++idle_tick_;
     idle_looks_left_ = may_fall_silent_.size();
   }
-  unsigned cancelled = 0;
-  for (unsigned looks = 0; idle_looks_left_ > 0 && looks < kIdleLooksMax && cancelled < kFallSilentMax; ++looks) {
+  unsigned cancels = FallSilentMax();
+  for (unsigned looks = kIdleLooksMax; idle_looks_left_ > 0 && looks > 0 && cancels > 0; --looks) {
     --idle_looks_left_;
     const ConnId id = may_fall_silent_.front();
     may_fall_silent_.pop_front();
@@ -54,7 +66,7 @@ void UringTransport::LookForSilent() {
     area->Clear(UringArea::kListed);  // until a receive is armed again
     if (!receiving) continue;
     CancelReceive(id, *area);
-    ++cancelled;
+    --cancels;
   }
   if (idle_looks_left_ > 0) {
     shard_->wheel().Arm(&idle_timer_, core::TimerKind::kFunction, shard_->now_ms() + 1);
@@ -78,7 +90,10 @@ void UringTransport::ArmPoll(ConnId id, UringArea& area) {
 void UringTransport::OnPollCompletion(int result, ConnId id, UringArea& area) {
   area.Clear(UringArea::kReceiveArmed | UringArea::kReceiveCancelled | UringArea::kPolling);
   if (area.leaving() || !area.Is(UringArea::kReadWanted)) return;
-  if (result > 0) counters_.Add(TransportCount::kIdleWakes);
+  if (result > 0) {
+    counters_.Add(TransportCount::kIdleWakes);
+    if (area.wakes < kWakesMax) ++area.wakes;
+  }
   ArmReceive(id, area, /*data_there=*/result > 0);
 }
 

@@ -76,6 +76,7 @@ struct UringArea {
   uint32_t heard;        // when it was armed or brought something last: UringTransport::idle_tick_
   uint8_t in_flight;
   uint8_t first_blocks;  // that the receive brought in the round that armed it, up to kKernelBatch
+  uint8_t wakes;         // from a poll, up to kWakesMax: the longer it has to be silent for the next one
 
   bool Is(unsigned any) const { return (flags & any) != 0; }
   void Set(unsigned on) { flags |= on; }

@@ -134,8 +134,10 @@ class UringTransport final : public Transport {
   static constexpr unsigned kInstallsMax = 512;  // half-closes in flight in the whole process
   static constexpr int64_t kIdleTickMs = 1000;
   static constexpr uint32_t kSilentTicks = 4;      // begun: at least 3 s
+  static constexpr uint8_t kWakesMax = 20;
   static constexpr unsigned kIdleLooksMax = 1024;  // a millisecond
-  static constexpr unsigned kFallSilentMax = 128;  // a millisecond: a cancel and a poll each
+  static constexpr unsigned kFallSilentMin = 8;    // a millisecond
+  static constexpr unsigned kFallSilentMax = 128;
 
   UringTransport(core::Kernel* kernel, TransportKind kind, core::Shard* shard, TransportEvents* events,
                  const TransportOptions& options);
@@ -202,7 +204,8 @@ class UringTransport final : public Transport {
 
   // idle.cc
   void Heard(ConnId id, UringArea& area);
-  bool Silent(const UringArea& area) const { return idle_tick_ - area.heard >= kSilentTicks; }
+  bool Silent(const UringArea& area) const { return idle_tick_ - area.heard >= kSilentTicks << area.wakes / 4; }
+  unsigned FallSilentMax() const;
   void ArmIdleTimer();
   void LookForSilent();
   void ArmPoll(ConnId id, UringArea& area);

@@ -44,7 +44,8 @@ std::string PeerModel::Expected(size_t bytes, bool at_end) const {
 
 std::string PeerModel::Heard() const {
   if (!http()) return peer_->received();
-  const std::string meaning = http_.Meaning(peer_->received());
+  std::string meaning = http_.Meaning(peer_->received());
+  if (may_fail_) meaning = HttpScript::UpToFailure(std::move(meaning));
   return late_ ? HttpScript::WithoutTimeout(meaning) : meaning;
 }
 

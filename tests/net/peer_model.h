@@ -57,6 +57,7 @@ class PeerModel {
   void ReadOn();
   // Its connection may be ended by the server before everything is answered.
   void MayEndEarly() { prefix_only_ = true; }
+  void MayFail() { prefix_only_ = may_fail_ = true; }  // for want of a frame; HTTP says so
   // ... because time has passed. Called with the time before anybody relies on exactness.
   void Look(int64_t now_ms);
   // ... because the clock jumps, and the network does nothing meanwhile.
@@ -112,6 +113,7 @@ class PeerModel {
   bool vanished_ = false;
   bool prefix_only_ = false;
   bool late_ = false;      // with a request: it may be told so
+  bool may_fail_ = false;
   int64_t active_ms_;
   int64_t begun_ms_;       // the request that it has not ended
   int64_t slow_since_ms_ = -1;

@@ -230,7 +230,8 @@ void Trial::Open() {
   PeerModel& peer = peers_.back();
   names_->Dialled(service, *peer.peer());
   if (plan_.end != TrialPlan::End::kFinish || setting.service == TrialService::kPusher) peer.peer()->CloseOnEof();
-  if (plan_.frames != 0 || plan_.slab != 0 || plan_.block_bytes != 0 || plan_.aborts) peer.MayEndEarly();
+  if (plan_.frames != 0) peer.MayFail();
+  if (plan_.slab != 0 || plan_.block_bytes != 0 || plan_.aborts) peer.MayEndEarly();
   if (plan_.closes_slow && setting.service == TrialService::kMember) peer.MayEndEarly();
 }
 

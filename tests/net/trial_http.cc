@@ -91,4 +91,8 @@ std::string HttpScript::WithoutTimeout(std::string meaning) {
   return meaning.substr(0, begun.size() - kTimeout.size());
 }
 
+std::string HttpScript::UpToFailure(std::string meaning) {
+  return meaning.substr(0, meaning.find("[500]"));
+}
+
 }  // namespace mooring::net

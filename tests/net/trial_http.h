@@ -46,6 +46,8 @@ class HttpScript {
   std::string Meaning(std::string_view received) const;
   // Without a last answer that says that its peer was too slow.
   static std::string WithoutTimeout(std::string meaning);
+  // What was heard before the first answer that says that its handler failed.
+  static std::string UpToFailure(std::string meaning);
 
  private:
   struct Asked {

@@ -70,6 +70,34 @@ TEST_F(Idle, WhoTalksKeepsItsReceive) {
   FallSilent(host);
 }
 
+// A cancel for every heartbeat would cost more than the memory is worth.
+TEST_F(Idle, WhoIsWokenAgainAndAgainHasToBeSilentForLonger) {
+  TransportHost host(TransportKind::kUring);
+  Peer peer = Connected(host, host.Listen(0));
+  std::string sent;
+  const auto heartbeats = [&](int count) {
+    for (; count > 0; --count) {
+      for (int second = 0; second < 10; ++second) {
+        Second(host);
+        host.Turns(kSwapTurns);
+      }
+      peer.Write("x");
+      sent += "x";
+      ASSERT_TRUE(host.UntilPeerHas(peer, sent.size()));
+    }
+  };
+  heartbeats(8);
+  EXPECT_EQ(host.Counter("idle_polls"), 8u);
+  EXPECT_EQ(host.Counter("idle_wakes"), 8u);
+  heartbeats(8);
+  EXPECT_EQ(host.Counter("idle_polls"), 8u);
+  for (int second = 0; second < 20; ++second) {
+    Second(host);
+    host.Turns(kSwapTurns);
+  }
+  EXPECT_EQ(host.Counter("idle_polls"), 9u);
+}
+
 TEST_F(Idle, ManyFallSilentInSteps) {
   TransportHost host(TransportKind::kUring, {.connections_max = 1024});
   const Address at = host.Listen(0, 512);

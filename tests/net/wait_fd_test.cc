@@ -53,7 +53,10 @@ class WaitFdTest : public TransportSuite {
  protected:
   void SetUp() override {
     TransportSuite::SetUp();
-    if (!IsSkipped()) host_ = std::make_unique<TransportHost>(GetParam());
+    if (IsSkipped()) return;
+    // Without the idle tier, whose timer is none of a wait's.
+    const TransportOptions options = {.connections_max = 256, .features_off = "idle_poll"};
+    host_ = std::make_unique<TransportHost>(GetParam(), options);
   }
   void TearDown() override {
     if (host_ == nullptr) return;

@@ -95,6 +95,7 @@ void* Engine::Area(uint32_t slot, uint32_t generation_low24) {
 
 ConnId Engine::OnAccept(ListenerId listener, bool credit_taken) {
   Listener& from = *listeners_[listener];
+  settle_due_ = true;
   if (!credit_taken) {
     ++unasked_;
     ++from.holds;
@@ -309,6 +310,7 @@ void Engine::MaybeRelease(Connection& conn) {
   if (conn.Has(Connection::kOutbound)) {
     --gauges_.outbound;
   } else {
+    settle_due_ = true;
     ++returned_;  // an outbound one took no credit
     --listeners_[ListenerOf(conn)]->holds;
     if (address_holds_ != nullptr) LetGoOfAddress(conn.handle.slot);
@@ -381,17 +383,22 @@ bool Engine::OnTurnEnd() {
   if (!called_.empty() || !spreads_.empty()) NoticeTurn();
   if (pressure_) RelievePressure();
   if (options_.block_bytes_max != UINT64_MAX) CountBlocksRefused();
-  for (ConnId id : std::exchange(next_turn_, {})) {
-    if (Connection* conn = connections_.Find(id)) MarkDirty(*conn);
+  if (!next_turn_.empty()) {
+    for (ConnId id : std::exchange(next_turn_, {})) {
+      if (Connection* conn = connections_.Find(id)) MarkDirty(*conn);
+    }
   }
-  const bool any = !dirty_.empty();
-  // Settling may mark others, or the same again; each such step uses up parked leases or ends something.
-  for (size_t i = 0; i < dirty_.size(); ++i) Settle(*dirty_[i]);
-  dirty_.clear();
-  if (any) shard_->ArmTrim();
-  SettleCredit();
-  if (on_served_ && listeners_open_ == 0 && live() == gauges_.outbound) std::exchange(on_served_, nullptr)();
-  if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
+  if (!dirty_.empty()) {
+    // Settling may mark others, or the same again; each such step uses up parked leases or ends something.
+    for (size_t i = 0; i < dirty_.size(); ++i) Settle(*dirty_[i]);
+    dirty_.clear();
+    shard_->ArmTrim();
+  }
+  if (settle_due_ || NearChanged()) SettleCredit();
+  if (draining_) [[unlikely]] {
+    if (on_served_ && listeners_open_ == 0 && live() == gauges_.outbound) std::exchange(on_served_, nullptr)();
+    if (drained() && on_drained_) std::exchange(on_drained_, nullptr)();
+  }
   while (!to_tell_.empty()) {
     for (const std::function<void()>& tell : std::exchange(to_tell_, {})) tell();
   }

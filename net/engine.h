@@ -298,6 +298,14 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
     Connection::NoticeWhy why;
   };
 
+  // A credit whose other users may change how listeners are to accept.
+  struct Watched {
+    const Credit* credit;
+    int64_t near_below;  // what is left
+    bool near = false;   // when modes were last chosen
+    bool Near() const { return credit->left() < near_below; }
+  };
+
   // Of a connection whose listener tracks peers.
   struct Tracked {
     uint32_t opened_s = 0;
@@ -392,8 +400,14 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   void Refuse(RefuseCause cause) { refusals_.Add(cause); }
   StopCause TakeBounds(Listener& listener);
   void SettleCredit(Listener& listener);
-  bool IsNear(const Credit* credit, int64_t backlogs) const;
-  bool TakesOneByOne(const Listener& listener) const;
+  bool Watch(const Credit* credit, int64_t backlogs);
+  bool NearChanged() const {
+    for (const Watched& each : watched_) {
+      if (each.Near() != each.near) return true;
+    }
+    return false;
+  }
+  bool HasRate(const Listener& listener) const;
   void BeginStop(Listener& listener, StopCause cause);
   void EndStop(Listener& listener);
   void ArmRateTimer(core::Nanos due);
@@ -523,6 +537,8 @@ class Engine final : private TransportEvents, private core::Shard::TurnEnd {
   core::CallTimer shed_timer_;
   core::CallTimer rate_timer_;
 
+  bool settle_due_ = false;        // since the last SettleCredit something was accepted, refused, stopped or released
+  std::vector<Watched> watched_;   // by UpdateAcceptModes: the process's and those of listeners that listen
   int64_t unasked_ = 0;   // accepted this turn without asking for credit
   int64_t returned_ = 0;  // released this turn
   uint32_t backlogs_ = 0;

@@ -19,8 +19,10 @@ void Engine::Listen(ListenerId id, int listen_fd, int backlog, bool shared) {
   UpdateAcceptModes(/*again=*/false);
 }
 
-// Once a turn: what was accepted unasked and what was released, in one step.
+// In a turn that accepted or released, and when others have brought a credit near its end, or away from it: what was
+// accepted unasked and what was released, in one step.
 void Engine::SettleCredit() {
+  settle_due_ = false;
   for (auto& listener : listeners_) {
     if (listener->bounds.credit != nullptr) SettleCredit(*listener);
   }
@@ -36,10 +38,14 @@ void Engine::SettleCredit() {
 
 // `again` also tells a transport that is stuck for want of credit, or of a token.
 void Engine::UpdateAcceptModes(bool again) {
-  const bool near = IsNear(options_.credit, backlogs_);
+  watched_.clear();
+  const bool near = Watch(options_.credit, backlogs_);
   for (auto& listener : listeners_) {
-    if (!listener->listening || listener->backing_off) continue;
-    const AcceptMode mode = near || TakesOneByOne(*listener) ? AcceptMode::kNear : AcceptMode::kRoomy;
+    if (!listener->listening) continue;
+    const bool own_near = Watch(listener->bounds.credit, listener->backlog);
+    if (listener->backing_off) continue;
+    const bool one_by_one = near || own_near || HasRate(*listener);
+    const AcceptMode mode = one_by_one ? AcceptMode::kNear : AcceptMode::kRoomy;
     if (listener->told == mode && !(again && mode == AcceptMode::kNear)) continue;
     listener->told = mode;
     EndStop(*listener);

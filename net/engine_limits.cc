@@ -20,6 +20,7 @@ bool Engine::TakeCredit(ListenerId id) {
   const StopCause stop = TakeBounds(listener);
   if (stop != StopCause::kCount) {
     BeginStop(listener, stop);
+    settle_due_ = true;
     return false;
   }
   EndStop(listener);
@@ -31,6 +32,7 @@ void Engine::ReturnCredit(ListenerId id) {
   Listener& listener = *listeners_[id];
   ++returned_;
   --listener.holds;
+  settle_due_ = true;
   GiveBackTokens(listener);
 }
 
@@ -86,15 +88,18 @@ void Engine::WakeWaiting(Credit* credit) {
   });
 }
 
-// Far from it while this shard's share of what is left exceeds twice what the backlogs could hand it at once.
-bool Engine::IsNear(const Credit* credit, int64_t backlogs) const {
-  return credit != nullptr && credit->left() / static_cast<int64_t>(options_.shards) <= 2 * backlogs;
+// Whether it is near its end: far from it while this shard's share of what is left exceeds twice what the backlogs could
+// hand it at once. Other shards change that, so each turn looks (NearChanged).
+bool Engine::Watch(const Credit* credit, int64_t backlogs) {
+  if (credit == nullptr) return false;
+  Watched watched = {.credit = credit, .near_below = (2 * backlogs + 1) * static_cast<int64_t>(options_.shards)};
+  watched.near = watched.Near();
+  watched_.push_back(watched);
+  return watched.near;
 }
 
-// Because of bounds of its own, or of a rate.
-bool Engine::TakesOneByOne(const Listener& listener) const {
-  if (RateOf(listener, options_.rate) != nullptr || RateOf(listener, listener.bounds.rate) != nullptr) return true;
-  return IsNear(listener.bounds.credit, listener.backlog);
+bool Engine::HasRate(const Listener& listener) const {
+  return RateOf(listener, options_.rate) != nullptr || RateOf(listener, listener.bounds.rate) != nullptr;
 }
 
 void Engine::ArmRateTimer(core::Nanos due) {

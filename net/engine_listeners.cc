@@ -68,6 +68,7 @@ void Engine::RetireListener(ListenerId id, std::function<void()> closed, std::fu
 // New handshakes are refused; for 200 ms those under way finish and are accepted. Then the queue is emptied.
 void Engine::RefuseThenStop(Listener& listener) {
   listener.stopping = true;
+  settle_due_ = true;  // it does not wait for tokens any more
   transport_->RefuseNew(listener.id);
   listener.timer.call = [](void* argument) {
     auto* due = static_cast<Listener*>(argument);
@@ -89,6 +90,7 @@ void Engine::OnAcceptStopped(ListenerId id) {
   listener.listening = false;
   listener.backing_off = false;
   backlogs_ -= static_cast<uint32_t>(listener.backlog);
+  settle_due_ = true;  // its credit is not watched any more
   --listeners_open_;
   if (listener.retired) EndListener(listener);
 }

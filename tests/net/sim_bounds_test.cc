@@ -148,6 +148,28 @@ TEST_P(SimBounds, CapsOfARunningListenerChange) {
   EXPECT_EQ(open.now, 0);
 }
 
+// What others take of it counts here too, in a turn in which this shard has accepted nobody.
+TEST_P(SimBounds, ACreditThatOthersHaveUsedUpLetsNobodyIn) {
+  Credit shared(1000);
+  Open open;
+  {
+    SimServer server(seed(), Over({.backlog = 16}));
+    const std::string at = server.Listen(Callbacks<CountsOpen>(&open), {}, {.credit = &shared});
+    const auto first = Greet(&server, at, 1);
+    server.world.RunFor(100);
+    EXPECT_EQ(open.now, 1);
+    shared.TakeUnasked(999);
+    server.OnShard(0, [](Engine&) {});  // its turn looks
+    server.world.RunFor(100);
+    const auto more = Greet(&server, at, 5);
+    server.world.RunFor(100);
+    EXPECT_EQ(open.now, 1);
+    shared.Give(999);
+  }
+  EXPECT_EQ(open.now, 0);
+  EXPECT_EQ(shared.left(), 1000);
+}
+
 TEST_P(SimBounds, AnAddressHasAsManyConnectionsAsOneMay) {
   AddressTable table(3);
   Open open;

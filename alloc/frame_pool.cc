@@ -80,7 +80,7 @@ void FramePool::Release(void* frame, size_t bytes) noexcept {
   if (bytes <= kClassBytesMax) {
     assert(classes_[ClassOf(bytes)].has_value());
     SlotRegions& regions = *classes_[ClassOf(bytes)];
-    regions.CheckHeld(frame, Name(Purpose::kFrames));
+    if constexpr (kChecked) regions.CheckHeld(frame, Name(Purpose::kFrames));
     const uint32_t slot = regions.SlotOf(frame);
     assert(regions.At(slot) == frame);
     regions.Release(slot);

@@ -93,7 +93,7 @@ void Shard::RunTurn(Nanos longest_wait) {
     counters_.Add(ShardCount::kMailFull, mail_refused_.exchange(0, std::memory_order_relaxed));
   }
   if (!waiting_mail_.empty()) SendWaitingMail();
-  DeliverMail();
+  if (!mailbox_.Empty()) DeliverMail();
   if (!answers_->empty()) {
     turns_.Doing(kAnswers);
     answers_->Take();

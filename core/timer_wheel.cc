@@ -50,6 +50,15 @@ void TimerWheel::Cancel(Timer* timer) {
 
 size_t TimerWheel::Advance(int64_t now_ms, size_t budget) {
   assert(!advancing_);
+  if (occupied_[kLevels] == 0) {  // nothing is late, or on its way down: mostly nothing is due either
+    const int64_t now = std::clamp(now_ms, now_ms_, kDeadlineMaxMs);
+    const int list = FirstList();
+    const int shift = list / kSlotsPerLevel * kDigitBits;
+    if (list == kNone || heads_[list].deadline_ms() >> shift > now >> shift) {
+      now_ms_ = cursor_ms_ = now;
+      return 0;
+    }
+  }
   advancing_ = true;
   // All late timers carry the time of the last Advance, so they go to their place in the order as one list.
   if (Occupied(kLate)) Splice(kLate, ListFor(now_ms_));

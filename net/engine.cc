@@ -230,7 +230,9 @@ void Engine::Settle(Connection& conn) {
   conn.Unset(Connection::kDirty);
   if (conn.state_ == State::kReleased) return MaybeRelease(conn);
   if (conn.Has(Connection::kAbortDue)) return AbortTransport(conn);
-  if (conn.state_ == State::kOpen) DeliverParked(conn);
+  // A task may wait for no bytes at all.
+  const bool undelivered = conn.input_ != nullptr || conn.Has(Connection::kEofDue | Connection::kTask);
+  if (undelivered && conn.state_ == State::kOpen) DeliverParked(conn);
   if (conn.Has(Connection::kAbortDue)) return;  // by that delivery, which has marked it again
   if (conn.state_ == State::kOpen || conn.state_ == State::kClosing) {
     if (conn.output_ != nullptr) {

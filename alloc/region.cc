@@ -18,6 +18,11 @@ constexpr uint16_t kUsed = 0x8000;   // accounted; may be resident
 constexpr uint16_t kAging = 0x4000;  // was empty at the last Trim()
 constexpr uint16_t kCount = 0x3fff;
 
+// Slots of whole pages share none: such a slot's first page has the entry for all of them.
+uint64_t PagesOfEntry(uint64_t slot_bytes) {
+  return slot_bytes % SlotRegions::kPageBytes == 0 ? slot_bytes / SlotRegions::kPageBytes : 1;
+}
+
 uint64_t RoundUp(uint64_t value, uint64_t unit) { return (value + unit - 1) / unit * unit; }
 
 char* Map(uint64_t bytes, int protection) {
@@ -111,14 +116,15 @@ void* SlotRegions::Acquire(uint32_t* slot) {
     group |= uint64_t{1} << (word % 64);
     if (group == kFull) full_groups_[word / 64 / 64] |= uint64_t{1} << (word / 64 % 64);
   }
-  for (uint64_t page = begin / kPageBytes; page <= (end - 1) / kPageBytes; ++page) {
+  const auto step = static_cast<uint32_t>(PagesOfEntry(slot_bytes_));
+  for (uint64_t page = begin / kPageBytes; page <= (end - 1) / kPageBytes; page += step) {
     uint16_t& entry = pages_[page];
     if ((entry & kCount) == 0) {
       if ((entry & kUsed) != 0) {
-        --empty_pages_;
+        empty_pages_ -= step;
       } else {
-        ++used_pages_;
-        accounting_->Add(purpose_, kPageBytes);
+        used_pages_ += step;
+        accounting_->Add(purpose_, int64_t{step} * kPageBytes);
       }
       entry = kUsed;  // clears kAging
     }
@@ -152,8 +158,9 @@ void SlotRegions::Release(uint32_t slot) {
   }
   live_bits_[word] &= ~(uint64_t{1} << (slot % 64));
   lowest_word_ = std::min(lowest_word_, word);
-  for (uint64_t page = begin / kPageBytes; page <= (end - 1) / kPageBytes; ++page) {
-    if ((--pages_[page] & kCount) == 0) ++empty_pages_;
+  const auto step = static_cast<uint32_t>(PagesOfEntry(slot_bytes_));
+  for (uint64_t page = begin / kPageBytes; page <= (end - 1) / kPageBytes; page += step) {
+    if ((--pages_[page] & kCount) == 0) empty_pages_ += step;
   }
   --live_;
 }
@@ -183,8 +190,9 @@ uint32_t SlotRegions::NextLive(uint32_t from) const {
 bool SlotRegions::Trim(bool force) {
   bool waiting = false;
   const uint64_t pages = grown_bytes_ / kPageBytes;
+  const uint64_t step = PagesOfEntry(slot_bytes_);
   uint64_t left = empty_pages_;  // the search ends with the last of them
-  for (uint64_t page = 0; left != 0 && page < pages; ++page) {
+  for (uint64_t page = 0; left != 0 && page < pages; page += step) {
     const auto leaves = [&](uint64_t at) {
       const uint16_t entry = pages_[at];
       return entry == (kUsed | kAging) || (force && entry == kUsed);
@@ -193,12 +201,12 @@ bool SlotRegions::Trim(bool force) {
       if (pages_[page] == kUsed) {
         pages_[page] |= kAging;
         waiting = true;
-        --left;
+        left -= step;
       }
       continue;
     }
-    uint64_t end = page + 1;
-    while (end < pages && leaves(end)) ++end;
+    uint64_t end = page + step;
+    while (end < pages && leaves(end)) end += step;
     const uint64_t run = end - page;
     if (madvise(base_ + page * kPageBytes, run * kPageBytes, MADV_DONTNEED) == 0) {
       std::fill(pages_ + page, pages_ + end, uint16_t{0});
@@ -209,7 +217,7 @@ bool SlotRegions::Trim(bool force) {
       waiting = true;  // EINVAL: locked by mlockall(2)
     }
     left -= run;
-    page = end - 1;
+    page = end - step;
   }
   return waiting;
 }

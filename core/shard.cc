@@ -160,14 +160,15 @@ void Shard::PostAlways(Shard* to, Mail mail) {
   queue->mail.push_back(std::move(mail));
 }
 
-void Shard::SendWaitingMail() {
+[[gnu::noinline]] void Shard::SendWaitingMail() {
   for (Waiting& queue : waiting_mail_) {
     while (!queue.mail.empty() && queue.to->TryPost(queue.mail.front())) queue.mail.pop_front();
   }
   std::erase_if(waiting_mail_, [](const Waiting& queue) { return queue.mail.empty(); });
 }
 
-void Shard::DeliverMail() {
+// Kept out of the turn, which mostly has none to deliver.
+[[gnu::noinline]] void Shard::DeliverMail() {
   Mail mail;
   for (unsigned i = 0; i < kMailPerTurn && mailbox_.Pop(&mail); ++i) {
     turns_.Doing(kMail);
@@ -180,7 +181,8 @@ void Shard::DeliverMail() {
 void Shard::ExpireTimers() {
   turns_.Trying(kTimers);
   const uint64_t expired = wheel_.Advance(now_ms(), kTimersPerTurn);
-  if (expired != 0) turns_.Ran(kTimers);
+  if (expired == 0) return;
+  turns_.Ran(kTimers);
   counters_.Add(ShardCount::kTimersExpired, expired);
 }
 

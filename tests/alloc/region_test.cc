@@ -183,13 +183,20 @@ TEST_F(Slots, MarksEachSlotSpanningManyPages) {
   regions.Release(0);
   regions.Trim(true);
   EXPECT_EQ(accounting_.Bytes(Purpose::kOther), 4 * kPage);
+  regions.Release(1);
+  EXPECT_TRUE(regions.Trim());  // it ages first
+  EXPECT_EQ(accounting_.Bytes(Purpose::kOther), 4 * kPage);
+  EXPECT_FALSE(regions.Trim());
+  EXPECT_EQ(accounting_.Bytes(Purpose::kOther), 0u);
+  Take(regions, 0);
+  EXPECT_EQ(accounting_.Bytes(Purpose::kOther), 4 * kPage);
 }
 
 TEST_F(Slots, RandomUseAgreesWithAModelOfThePages) {
   const uint32_t seed = std::random_device{}();
   std::cout << "seed " << seed << "\n";
   std::mt19937 random(seed);
-  for (const uint32_t bytes : {48u, 128u, 3000u, 5000u}) {
+  for (const uint32_t bytes : {48u, 128u, 3000u, 5000u, 12288u, 16384u}) {
     SlotRegions regions(bytes, 2000, Purpose::kOther, &accounting_);
     PageMap all;
     std::vector<uint32_t> live;

@@ -109,9 +109,14 @@ void UringTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
   if (group_.level() > ReceiveGroup::kLevelMin) shard_->ArmTrim();  // a turn in two seconds, to look at the level again
   if (!starved_.empty()) ArmStarved();
   JudgeRoom();
-  for (ListenerId i = 0; i < listeners_.size(); ++i) Steer(i, listeners_[i]);
+  bool try_now = false;  // some listener accepts without a poll
+  ListenerId steered = 0;
+  for (Listener& l : listeners_) {
+    Steer(steered++, l);
+    try_now |= l.try_now;
+  }
 
-  if (HasOwnWork() || ring_->CompletionsReady()) wait = 0;
+  if (try_now || HasOwnWork() || ring_->CompletionsReady()) wait = 0;
   // First attempts to send complete inside the enter, so asking for as many never sleeps for them. Never more: the enter
   // would sleep until they come.
   ring_->Enter(wait == 0 ? tries_ : std::max(1u, tries_), wait);
@@ -126,7 +131,7 @@ void UringTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
   accepts_left_ = kAcceptsPerPoll;
   DeliverPending();  // before accepts, which may take the place of what is released here
   DeliverParked();
-  for (ListenerId i = 0; i < listeners_.size(); ++i) {
+  for (ListenerId i = 0; try_now && i < listeners_.size(); ++i) {
     if (std::exchange(listeners_[i].try_now, false)) AcceptOne(i, listeners_[i]);
   }
   Reap();
@@ -142,8 +147,7 @@ void UringTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
 }
 
 bool UringTransport::HasOwnWork() const {
-  if (!pending_.empty() || !parked_.empty()) return true;
-  return std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& l) { return l.try_now; });
+  return !pending_.empty() || !parked_.empty();
 }
 
 void UringTransport::Reap() {

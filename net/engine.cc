@@ -17,12 +17,19 @@ namespace mooring::net {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Winvalid-offsetof"
 Connection& Engine::OfTimer(core::Timer* timer) {
+  // One cache line has the handle, the transport's area and the deadline, the next one all else: a completion touches no
+  // third. A slab's slots of 128 bytes begin where such a pair of lines does.
+  static_assert(sizeof(Connection) == 128);
+  static_assert(offsetof(Connection, handle) + sizeof(Connection::handle) == offsetof(Connection, area_));
+  static_assert(offsetof(Connection, timer_) + sizeof(Connection::timer_) == 64);
+  static_assert(offsetof(Connection, input_) == 64);
   return *reinterpret_cast<Connection*>(reinterpret_cast<char*>(timer) - offsetof(Connection, timer_));
 }
 Connection& Engine::OfScope(core::CancelScope* scope) {
   return *reinterpret_cast<Connection*>(reinterpret_cast<char*>(scope) - offsetof(Connection, scope_));
 }
 #pragma GCC diagnostic pop
+
 Engine::Engine(core::Shard* shard, const Options& options)
     : shard_(shard),
       options_(options),

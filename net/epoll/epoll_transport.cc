@@ -53,11 +53,16 @@ EpollTransport::~EpollTransport() {
 
 void EpollTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
   if (!starved_.empty()) ListStarved();
-  for (ListenerId i = 0; i < listeners_.size(); ++i) Steer(i, listeners_[i]);
+  bool stopping = false;  // some listener is emptied, or was
+  ListenerId steered = 0;
+  for (Listener& l : listeners_) {
+    Steer(steered++, l);
+    stopping |= l.stopping;
+  }
 
   // Results that are all there is to do are told without asking the kernel: in the turn after each answer, that is.
   spared_ = !spared_ && !pending_.empty() && listed_.empty();
-  if (HasOwnWork()) wait = 0;
+  if (HasOwnWork(stopping)) wait = 0;
   const int count = spared_ ? 0 : Wait(wait);
 
   sleeper->OnAwake();
@@ -71,15 +76,15 @@ void EpollTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
   reading_.swap(listed_);  // what upcalls list from here on is for the next Poll
   for (int i = 0; i < count; ++i) OnEvent(ready_[static_cast<size_t>(i)]);
   ReadListed();
-  for (ListenerId i = 0; i < listeners_.size(); ++i) {
+  for (ListenerId i = 0; stopping && i < listeners_.size(); ++i) {
     if (listeners_[i].stopping) AcceptFrom(i, listeners_[i]);
   }
   read_to_end_ = count >= 0 && count < static_cast<int>(kEventsMax) && listed_.empty() && starved_.empty();
 }
 
-bool EpollTransport::HasOwnWork() const {
+bool EpollTransport::HasOwnWork(bool stopping) const {
   if (!pending_.empty() || !listed_.empty()) return true;
-  return std::any_of(listeners_.begin(), listeners_.end(),
+  return stopping && std::any_of(listeners_.begin(), listeners_.end(),
                      [this](const Listener& l) { return l.stopping && MayAccept(l); });
 }
 
@@ -174,6 +179,7 @@ void EpollTransport::Disown(EpollArea& area) {
 
 void EpollTransport::DeliverPending() {
   // What the upcalls add is for the next Poll, which does not wait then.
+  if (pending_.empty()) return;
   delivering_.swap(pending_);
   for (const Pending& next : delivering_) {
     const auto listener = static_cast<ListenerId>(next.id.slot);

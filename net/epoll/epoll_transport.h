@@ -146,7 +146,7 @@ class EpollTransport final : public Transport {
   void OnEvent(const epoll_event& event);
   void OnConnectionEvent(const epoll_event& event);
   void DeliverPending();
-  bool HasOwnWork() const;
+  bool HasOwnWork(bool stopping) const;
   void Later(Pending::Kind kind, int result, ConnId id) { pending_.push_back({kind, result, id}); }
 
   // watch.cc

@@ -259,6 +259,7 @@ void UringTransport::OnConnectionCompletion(const io_uring_cqe& cqe, Op op) {
 
 void UringTransport::DeliverPending() {
   // What the upcalls add is for the next Poll, which does not wait then.
+  if (pending_.empty()) return;
   delivering_.swap(pending_);
   for (const Pending& next : delivering_) {
     switch (next.kind) {

@@ -137,7 +137,7 @@ def Row(scenario, sides, target, offered=0, best=None):
     gates = {"connections": all(side.AllThere() for side in sides), "errors": sum(side.Errors() for side in sides),
              "verified": Verified(scenario, sides),
              "client_bound": [letter for letter, side in (("a", a), ("b", b))
-                              if not scenario.wake and figures.ClientBound(side.rounds)]}
+                              if not scenario.wake and figures.ClientBound(side.rounds, offered > 0)]}
     row |= {"target": target, "reached": figures.Reached(target, row), "gates": gates, "rounds": len(pairs),
             "each_round": {letter: [r.Rounded() for r in side.rounds] for letter, side in (("a", a), ("b", b))}}
     return row

@@ -177,7 +177,9 @@ class Figures(unittest.TestCase):
         self.assertTrue(figures.ClientBound(Rounds([9, 9], load_busy=0.99, server_busy=0.5)))
         self.assertFalse(figures.ClientBound(Rounds([9, 9], load_busy=0.99, server_busy=0.95)))
         self.assertFalse(figures.ClientBound(Rounds([9, 9], load_busy=0.5, server_busy=0.5)))
-        self.assertTrue(figures.ClientBound(Rounds([100, 100], load_busy=0.5, server_busy=0.5, late=5)))
+        spinning = {"load_busy": 1.0, "server_busy": 0.5}
+        self.assertFalse(figures.ClientBound(Rounds([100, 100], **spinning), open_loop=True))
+        self.assertTrue(figures.ClientBound(Rounds([100, 100], late=5, **spinning), open_loop=True))
 
 
 class Gates(unittest.TestCase):

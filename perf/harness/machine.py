@@ -33,10 +33,20 @@ def About(options):
             "descriptors_of_a_process": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             "sysctls": {name: value for name in SYSCTLS if (value := Sysctl(name)) is not None}, **Commit(),
             "versions": {name: version for name, command in VERSIONS.items() if (version := Version(command))},
+            "peers": Peers(options.go_bin),
             "server_cpu": options.server_cpu, "load_cpu": options.load_cpu, "rounds": options.rounds,
             "seconds": options.seconds, "day": time.strftime("%Y-%m-%d", time.gmtime()),
             "load_average_before": round(os.getloadavg()[0], 2),
             "kernel_memory": "objects of /proc/slabinfo with their share of the page, less the load's (perf/README.md)"}
+
+
+def Peers(folder):
+    """With what perf/peers/build has built each peer."""
+    try:
+        with open(os.path.join(folder, "versions")) as f:
+            return dict(line.strip().split(" ", 1) for line in f if " " in line)
+    except OSError:
+        return {}
 
 
 def Line(path):

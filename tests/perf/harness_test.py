@@ -326,7 +326,12 @@ class Machine(unittest.TestCase):
             machine.Room(1e15)
 
     def test_facts(self):
-        about = machine.About(types.SimpleNamespace(server_cpu=0, load_cpu=1, rounds=11, seconds=2.0))
+        with tempfile.TemporaryDirectory() as peers:
+            with open(peers + "/versions", "w") as f:
+                f.write("go_echo go1.19.8\nlibuv_echo libuv 1.44.2\n")
+            given = types.SimpleNamespace(server_cpu=0, load_cpu=1, rounds=11, seconds=2.0, go_bin=peers)
+            about = machine.About(given)
+        self.assertEqual(about["peers"], {"go_echo": "go1.19.8", "libuv_echo": "libuv 1.44.2"})
         self.assertRegex(about["kernel"], r"^[0-9]+\.[0-9]+")
         self.assertIn("net.ipv4.tcp_mem", about["sysctls"])
         self.assertGreater(about["memory_bytes"], 0)

@@ -91,7 +91,7 @@ def Measure(scenario, entry, connections, shards, options, known, load_part):
                          if name in woken},
                 "idle_cpu": idle_cpu, "repeats": [r.Rounded() for r in repeats],
                 "gates": {"connections": load.AllThere() and load.connections == connections, "errors": errors,
-                          "verified": bool(ready.get("ready")), "client_bound": figures.ClientBound(repeats)},
+                          "verified": load.Verified(), "client_bound": figures.ClientBound(repeats)},
                 "note": Note(processes, counted, parts)}
     finally:
         server.Stop()  # first: then what waits in TIME_WAIT is on its side, and shares one port

@@ -77,6 +77,10 @@ class Controlled:
     def AllThere(self):
         return bool(self.ready and self.ready.get("ready") and self.ready["connections"] == self.plan.connections)
 
+    def Verified(self):
+        """Each connection had its exchange, and every byte of it was right."""
+        return self.AllThere() and not any(self.ready["errors"].values())
+
     def Tell(self, words, seconds):
         """One command: what it says to it, with the CPU time that server and load took meanwhile."""
         server, load = children.CpuClock(self.server.Pids()), children.CpuClock([self.process.pid])

@@ -73,7 +73,7 @@ class Side:
 
     def Verified(self):
         """A controlled load has made a verified exchange on each; a web server's answers were looked at before."""
-        return bool(self.load.ready.get("ready")) if self.load else True
+        return self.load.Verified() if self.load else True
 
     def Stop(self):
         self.server.Stop()

@@ -272,6 +272,7 @@ class Answers(unittest.TestCase):
             "late": None, "p50_us": 10, "p99_us": None, "errors": {"wrong": 2}}))
         load.WaitUntilReady()
         self.assertTrue(load.AllThere())
+        self.assertTrue(load.Verified())
         got = load.Run(1, active=3, rate=7)
         self.assertEqual((got.rate, got.errors, got.latency, got.late), (100.5, 2, {"p50_us": 10}, 0))
         self.assertEqual(load.connections, 5)
@@ -280,6 +281,13 @@ class Answers(unittest.TestCase):
         load = self.load(self.READY.replace("5", "4"))
         load.WaitUntilReady()
         self.assertFalse(load.AllThere())
+        self.assertFalse(load.Verified())
+
+    def test_a_wrong_byte_at_the_start_is_seen(self):
+        load = self.load(self.READY.replace("{}", '{"wrong_bytes": 1}'))
+        load.WaitUntilReady()
+        self.assertTrue(load.AllThere())
+        self.assertFalse(load.Verified())
 
     def test_a_load_that_ends_or_refuses_is_gone(self):
         for says, why in ((["nonsense"], "said"), ([], "ended"), (['{"error": "no such command"}'], "no such command")):

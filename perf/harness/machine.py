@@ -89,14 +89,14 @@ def Version(command):
 
 
 @contextlib.contextmanager
-def Widened():
+def Widened(ports=True):
     """More descriptors for all children, as far as they may have them; more local ports, put back at the end."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     path = "/proc/sys/net/ipv4/ip_local_port_range"
     before = Line(path)
     low, high = map(int, before.split())
-    wider = low > int(PORTS.split()[0]) and Write(path, PORTS)
+    wider = ports and low > int(PORTS.split()[0]) and Write(path, PORTS)
     if wider:
         program = os.path.basename(sys.argv[0])
         print(f"{program}: net.ipv4.ip_local_port_range is {PORTS} until the end; it was {before}", file=sys.stderr)

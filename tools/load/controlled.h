@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Controlled: a run that opens all connections, says so, and then does what it is told, line by line, until there are no
-// more lines.
+// Controlled: a run that opens all connections, says so, and then does what it is told, line by line, to the last.
 //
 // Every answer is one JSON object on one line. Between commands nothing runs here: this thread waits for a line, the
 // shards for the kernel.

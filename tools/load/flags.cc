@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "net/choose_transport.h"
@@ -20,7 +21,7 @@ ABSL_FLAG(bool, hold, false, "");
 ABSL_FLAG(bool, churn, false, "");
 ABSL_FLAG(bool, controlled, false, "");
 ABSL_FLAG(uint32_t, connections, 100, "");
-ABSL_FLAG(uint32_t, bytes, 0, "");
+ABSL_FLAG(std::string, bytes, "", "");
 ABSL_FLAG(uint32_t, depth, 1, "");
 ABSL_FLAG(double, rate, 0, "");
 ABSL_FLAG(double, seconds, 10, "");
@@ -39,8 +40,9 @@ namespace mooring::tools::load {
 namespace {
 
 constexpr absl::string_view kNames[] = {
-    "target", "protocol", "hold",  "churn",   "controlled", "connections", "bytes",     "depth", "rate", "seconds", "warmup",
-    "ramp",   "total",    "verify", "sources", "cpus",       "shards",      "transport", "json",  "pid"};
+    "target", "protocol", "hold",    "churn", "controlled", "connections", "bytes",
+    "depth",  "rate",     "seconds", "warmup", "ramp",      "total",       "verify",
+    "sources", "cpus",    "shards",  "transport", "json",   "pid"};
 
 template <class... A>
 absl::Status Wrong(const A&... parts) {
@@ -77,6 +79,20 @@ absl::Status ReadRamp(Options* options) {
   }
   (rate ? options->ramp_per_second : options->ramp_seconds) = value;
   return absl::OkStatus();
+}
+
+absl::Status ReadBytes(Options* options) {
+  const std::string text = absl::GetFlag(FLAGS_bytes);
+  options->message_bytes.clear();
+  for (const absl::string_view each : absl::StrSplit(text, ',')) {
+    uint32_t bytes = 0;
+    if (!absl::SimpleAtoi(each, &bytes) || bytes == 0 || bytes > kMessageBytesMax) {
+      return Wrong("--bytes=", text, ": 1 to ", kMessageBytesMax, ", or several of them, as in --bytes=64,1024,16384");
+    }
+    options->message_bytes.push_back(bytes);
+  }
+  if (options->message_bytes.size() <= kSizesMax) return absl::OkStatus();
+  return Wrong("--bytes: at most ", kSizesMax, " sizes");
 }
 
 bool Loopback(const net::Address& address) {
@@ -145,14 +161,14 @@ absl::StatusOr<std::optional<Options>> ParseFlags(const std::vector<std::string>
   if (options.connections == 0 || options.connections > 4'000'000) {
     return Wrong("--connections=", options.connections, ": 1 to 4000000");
   }
-  options.message_bytes = absl::GetFlag(FLAGS_bytes);
-  if (!given.contains("bytes")) options.message_bytes = options.protocol == Protocol::kLine ? 32 : 64;
-  if (options.message_bytes == 0 || options.message_bytes > kMessageBytesMax) {
-    return Wrong("--bytes=", options.message_bytes, ": 1 to ", kMessageBytesMax);
+  if (options.protocol == Protocol::kLine) options.message_bytes = {32};
+  if (given.contains("bytes")) {
+    if (absl::Status bytes = ReadBytes(&options); !bytes.ok()) return bytes;
   }
   options.depth = absl::GetFlag(FLAGS_depth);
   if (options.depth == 0 || options.depth > kDepthMax) return Wrong("--depth=", options.depth, ": 1 to ", kDepthMax);
-  if (uint64_t{options.depth} * options.message_bytes > kInFlightBytesMax) {
+  const uint32_t largest = *std::max_element(options.message_bytes.begin(), options.message_bytes.end());
+  if (uint64_t{options.depth} * largest > kInFlightBytesMax) {
     return Wrong("--depth times --bytes: at most ", kInFlightBytesMax, " bytes in flight on a connection");
   }
   options.rate = absl::GetFlag(FLAGS_rate);
@@ -207,17 +223,18 @@ What to do
   --hold                opens all connections, exchanges a message on each, holds them --seconds, exchanges one again
   --churn               --connections at a time: connect, exchange one message, close
   --controlled          opens all connections, exchanges one message on each and checks it, says so with a line of JSON,
-                        and then obeys lines on standard input, each answered with one line of JSON; at their end it closes
+                        and obeys lines on standard input, each answered with a line of JSON; at their end it closes
                           run SECONDS [active=K] [rate=R]
                                                  closed loop, or open loop at rate R, on all connections, or on K of
                                                  them spread evenly
                           messages N [ahead=K]   N exchanges on every connection, at most K connections at it at once
                           wake                   one message on every connection at one instant
   --connections=N       how many at once (100)
-  --bytes=N             of a message, of a line with its newline (64; line: 32)
+  --bytes=N[,N...]      of a message, of a line with its newline (64; line: 32). Of several each message draws one,
+                        the same ones in every run; one that comes often is said often
   --depth=N             messages in flight on each connection (1)
-  --rate=R              open loop: R messages a second over all connections, each at its time, whether or not those before
-                        it were answered; one whose connection has --depth in flight waits, and its wait counts
+  --rate=R              open loop: R messages a second over all connections, each at its time, whether or not those
+                        before it were answered; one whose connection has --depth in flight waits, and its wait counts
   --verify              sends pseudo-random bytes and checks every one that comes back (echo; "OK" is always checked)
 
 How long

@@ -55,8 +55,8 @@ absl::Status Fleet::Start() {
   } else {
     if (slots > std::min<uint64_t>(limit->soft, core::kDirectSlotsMax)) {
       return absl::ResourceExhaustedError(
-          absl::StrCat(slots - ShardLoad::kSlotsSpare, " connections per shard are more than RLIMIT_NOFILE ", limit->soft,
-                       " allows: ulimit -n ", slots, ", or more --shards"));
+          absl::StrCat(slots - ShardLoad::kSlotsSpare, " connections per shard are more than RLIMIT_NOFILE ",
+                       limit->soft, " allows: ulimit -n ", slots, ", or more --shards"));
     }
     core::GrowDescriptorTable(core::kDirectSlotsSpare);
   }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "net/address.h"
 #include "net/transport.h"
@@ -18,6 +19,7 @@ enum class Protocol : uint8_t { kEcho, kLine };
 inline constexpr uint32_t kPerSourceMax = 14000;  // connections of one source address
 inline constexpr uint32_t kDepthMax = 1024;
 inline constexpr uint32_t kMessageBytesMax = 16u << 20;
+inline constexpr size_t kSizesMax = 64;
 inline constexpr uint64_t kInFlightBytesMax = 64u << 20;  // of one connection
 inline constexpr double kRateMax = 1e8;
 inline constexpr double kRestSeconds = 5;  // between the first exchange and measuring memory
@@ -27,7 +29,7 @@ struct Options {
   Protocol protocol = Protocol::kEcho;
   net::Address target;
   uint32_t connections = 100;
-  uint32_t message_bytes = 64;
+  std::vector<uint32_t> message_bytes = {64};  // each message draws one of them
   uint32_t depth = 1;
   double rate = 0;             // messages a second over all connections; 0: as many as are answered
   double seconds = 10;

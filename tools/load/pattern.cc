@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tools/load/split_mix.h"
+
 namespace mooring::tools::load {
 
 void Pattern::Fill(uint64_t position, char* out, size_t size) const {
   while (size > 0) {
-    const uint64_t word = Word(position / 8);
+    const uint64_t word = SplitMix64(seed_, position / 8);
     const size_t skip = position % 8;
     const size_t n = std::min(size, 8 - skip);
     std::memcpy(out, reinterpret_cast<const char*>(&word) + skip, n);
@@ -21,7 +23,7 @@ void Pattern::Fill(uint64_t position, char* out, size_t size) const {
 size_t Pattern::Check(uint64_t position, std::string_view bytes) const {
   size_t done = 0;
   while (done < bytes.size()) {
-    const uint64_t word = Word(position / 8);
+    const uint64_t word = SplitMix64(seed_, position / 8);
     const size_t skip = position % 8;
     const size_t n = std::min(bytes.size() - done, 8 - skip);
     const char* want = reinterpret_cast<const char*>(&word) + skip;

@@ -26,14 +26,6 @@ class Pattern {
   size_t Check(uint64_t position, std::string_view bytes) const;
 
  private:
-  // S. Vigna's splitmix64.c: the output function on the seed plus the index of the word times the golden gamma.
-  uint64_t Word(uint64_t index) const {
-    uint64_t z = seed_ + (index + 1) * 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-
   uint64_t seed_;
 };
 

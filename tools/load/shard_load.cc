@@ -28,7 +28,7 @@ ShardLoad::ShardLoad(net::Engine* engine, const Options& options, Share share)
       options_(options),
       share_(std::move(share)),
       echo_(options.protocol == Protocol::kEcho),
-      reply_bytes_(options.protocol == Protocol::kLine ? kLineReply.size() : options.message_bytes),
+      sizes_(options.message_bytes),
       dialer_(engine, {.profile = engine->AddListener("load", this, Unbounded()),
                           .target = options.target,
                           .sources = share_.sources,
@@ -42,15 +42,15 @@ absl::Status ShardLoad::SetUp() {
   peers_.resize(share_.connections + kSlotsSpare);
   times_.resize(peers_.size() * options_.depth);
   if (echo_ && options_.verify) return absl::OkStatus();  // each message is another
-  block_messages_ = std::clamp(kBlockBytes / options_.message_bytes, 1u, options_.depth);
-  const uint32_t bytes = block_messages_ * options_.message_bytes;
+  const uint32_t each = sizes_.Largest();
+  block_messages_ = sizes_.mixed() ? 1 : std::clamp(kBlockBytes / each, 1u, options_.depth);
+  const uint32_t bytes = block_messages_ * each;
   alloc::Block* block = shard_->buffers().Acquire(bytes);
   if (block == nullptr) return absl::ResourceExhaustedError("no memory for the message");
   messages_ = alloc::Lease(block, 0, bytes);
   std::memset(messages_.data(), 'm', bytes);
   if (options_.protocol == Protocol::kLine) {
-    const uint32_t line = options_.message_bytes;
-    for (uint32_t end = line; end <= bytes; end += line) messages_.data()[end - 1] = '\n';
+    for (uint32_t end = each; end <= bytes; end += each) messages_.data()[end - 1] = '\n';
     while (replies_.size() < alloc::BufferPool::kReceiveBlockBytes + kLineReply.size()) replies_ += kLineReply;
   }
   return absl::OkStatus();
@@ -313,8 +313,8 @@ void ShardLoad::OnOpen(net::Connection& conn) {
   }
   Peer& peer = peers_[slot];
   peer = Peer{.conn = &conn,
-              .serial = static_cast<uint32_t>(counters_.Read(LoadCount::kOpened)),
-              .reply_left = reply_bytes_};
+              .serial = static_cast<uint32_t>(counters_.Read(LoadCount::kOpened))};
+  peer.reply_left = ReplyBytesOf(peer, 0);
   if (options_.mode != Mode::kClosedLoop) Send(conn, peer, 1, now);
   PumpSoon();
 }
@@ -356,25 +356,27 @@ void ShardLoad::Send(net::Connection& conn, Peer& peer, uint32_t messages, core:
   peer.begun += messages;
   counters_.Add(LoadCount::kSent, messages);
   for (uint32_t n = 0; messages > 0; messages -= n) {
+    const uint32_t each = BytesOf(peer, peer.number);
     n = 1;
     if (Checked(peer.number)) {
       SendPattern(conn, peer);
     } else {
       n = std::min(messages, block_messages_);
-      conn.Write(messages_.Share(0, n * options_.message_bytes));  // false: it has ended, and OnClose tells
+      // The end of the block, for a line ends with it. False: the connection has ended, and OnClose tells.
+      conn.Write(messages_.Share(messages_.size() - n * each, n * each));
     }
     peer.number += n;
-    peer.sent += n * options_.message_bytes;
+    peer.sent += n * each;
   }
 }
 
 void ShardLoad::SendPattern(net::Connection& conn, Peer& peer) {
-  const uint32_t bytes = options_.message_bytes;
+  const uint32_t bytes = BytesOf(peer, peer.number);
   alloc::Block* block = shard_->buffers().Acquire(bytes);
   if (block == nullptr) return Fail(conn, peer, "no_memory");
   // What is on its way is less than 4 GB.
   const uint64_t position = peer.received + (peer.sent - static_cast<uint32_t>(peer.received));
-  PatternOf(peer).Fill(position, block->data, bytes);
+  Pattern(SeedOf(peer)).Fill(position, block->data, bytes);
   conn.Write(alloc::Lease(block, 0, bytes));
 }
 
@@ -387,17 +389,19 @@ void ShardLoad::OnData(net::Connection& conn, alloc::Lease data) {
   const core::Nanos now = shard_->now();
   const bool paced = phase_ == Phase::kPacing;
   uint32_t measured = 0;
+  uint64_t measured_bytes = 0;
   const core::Nanos* times = TimesOf(conn.handle.slot);
   uint32_t replies = 0;
   while (left >= peer.reply_left && peer.in_flight > 0) {
     left -= peer.reply_left;
-    peer.reply_left = reply_bytes_;
     if (paced ? times[peer.oldest] >= from_ : now >= from_ && now < until_) {
       latency_.Record(static_cast<uint64_t>(now - times[peer.oldest]));
       ++measured;
+      measured_bytes += ReplyBytesOf(peer, peer.number - peer.in_flight);
     }
     if (++peer.oldest == options_.depth) peer.oldest = 0;
     --peer.in_flight;
+    peer.reply_left = ReplyBytesOf(peer, peer.number - peer.in_flight);
     ++replies;
   }
   if (left > 0 && peer.in_flight == 0) return Fail(conn, peer, "unasked_bytes");
@@ -407,7 +411,7 @@ void ShardLoad::OnData(net::Connection& conn, alloc::Lease data) {
   counters_.Add(LoadCount::kReplied, replies);
   if (measured > 0) {
     counters_.Add(LoadCount::kMeasured, measured);
-    counters_.Add(LoadCount::kMeasuredBytes, uint64_t{measured} * reply_bytes_);
+    counters_.Add(LoadCount::kMeasuredBytes, measured_bytes);
     last_reply_ = now;
   }
   AfterReplies(conn, peer, replies);
@@ -438,9 +442,11 @@ void ShardLoad::AfterReplies(net::Connection& conn, Peer& peer, uint32_t replies
 
 bool ShardLoad::Check(const Peer& peer, std::string_view bytes) const {
   if (!echo_) return std::memcmp(replies_.data() + peer.received % kLineReply.size(), bytes.data(), bytes.size()) == 0;
-  return !Checked(peer.number - peer.in_flight) || PatternOf(peer).Check(peer.received, bytes) == bytes.size();
+  return !Checked(peer.number - peer.in_flight) || Pattern(SeedOf(peer)).Check(peer.received, bytes) == bytes.size();
 }
 
-Pattern ShardLoad::PatternOf(const Peer& peer) const { return Pattern(uint64_t{shard_->id()} << 32 | peer.serial); }
+uint32_t ShardLoad::ReplyBytesOf(const Peer& peer, uint32_t number) const {
+  return echo_ ? BytesOf(peer, number) : static_cast<uint32_t>(kLineReply.size());
+}
 
 }  // namespace mooring::tools::load

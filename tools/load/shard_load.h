@@ -30,6 +30,7 @@
 #include "net/dialer.h"
 #include "net/engine.h"
 #include "net/handler.h"
+#include "tools/load/message_sizes.h"
 #include "tools/load/options.h"
 #include "tools/load/pattern.h"
 #include "tools/load/schedule.h"
@@ -80,8 +81,8 @@ class ShardLoad final : public net::Handler {
   const core::CounterSet<LoadCount>& counters() const { return counters_; }
   const core::Histogram& latency_ns() const { return latency_; }  // of the last Start
   const core::Histogram& connect_latency_ns() const { return connect_latency_; }
-  // Of the last Start, by mail: when the first message went out, the last of a walk, and the last measured reply came; 0
-  // when there was none.
+  // Of the last Start, by mail: when the first message went out, the walk ended, and the last measured reply came; 0 when
+  // there was none.
   core::Nanos first_sent() const { return first_sent_; }
   core::Nanos walk_ended() const { return walk_ended_at_; }
   core::Nanos last_reply() const { return last_reply_; }
@@ -136,7 +137,9 @@ class ShardLoad final : public net::Handler {
   }
   bool Check(const Peer& peer, std::string_view bytes) const;
   void Fail(net::Connection& conn, Peer& peer, const char* cause);
-  Pattern PatternOf(const Peer& peer) const;
+  uint64_t SeedOf(const Peer& peer) const { return uint64_t{shard_->id()} << 32 | peer.serial; }
+  uint32_t BytesOf(const Peer& peer, uint32_t number) const { return sizes_.Of(SeedOf(peer), number); }
+  uint32_t ReplyBytesOf(const Peer& peer, uint32_t number) const;
   core::Nanos* TimesOf(uint32_t slot) { return &times_[size_t{slot} * options_.depth]; }
 
   // Immutable after SetUp.
@@ -144,8 +147,8 @@ class ShardLoad final : public net::Handler {
   const Options options_;
   const Share share_;
   const bool echo_;
-  const uint32_t reply_bytes_;
-  alloc::Lease messages_;      // block_messages_ of them, one behind the other
+  const MessageSizes sizes_;
+  alloc::Lease messages_;      // block_messages_ of the largest, one behind the other
   uint32_t block_messages_ = 0;
   std::string replies_;        // what a line service answers, long enough for any block at any phase
 

@@ -11,6 +11,7 @@
 namespace mooring::tools::load {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -34,14 +35,24 @@ TEST(Flags, TargetAloneIsAClosedLoopOfEchoes) {
   EXPECT_EQ((*options)->mode, Mode::kClosedLoop);
   EXPECT_EQ((*options)->protocol, Protocol::kEcho);
   EXPECT_EQ((*options)->target.port(), 7000);
-  EXPECT_EQ((*options)->message_bytes, 64u);
+  EXPECT_THAT((*options)->message_bytes, ElementsAre(64u));
   EXPECT_EQ((*options)->warmup_seconds, 1);
   EXPECT_EQ(LimitSeconds(**options), 41);
 }
 
 TEST(Flags, LineHasItsOwnSize) {
-  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--protocol=line"})).message_bytes, 32u);
-  EXPECT_EQ((**Parse({"--target=127.0.0.1:7000", "--protocol=line", "--bytes=9"})).message_bytes, 9u);
+  EXPECT_THAT((**Parse({"--target=127.0.0.1:7000", "--protocol=line"})).message_bytes, ElementsAre(32u));
+  EXPECT_THAT((**Parse({"--target=127.0.0.1:7000", "--protocol=line", "--bytes=9"})).message_bytes, ElementsAre(9u));
+}
+
+TEST(Flags, BytesMayBeSeveralSizes) {
+  EXPECT_THAT((**Parse({"--target=127.0.0.1:7000", "--bytes=64,64,16384"})).message_bytes, ElementsAre(64u, 64u, 16384u));
+  EXPECT_THAT(ErrorOf({"--bytes=64,"}), HasSubstr("--bytes=64,: 1 to"));
+  EXPECT_THAT(ErrorOf({"--bytes=64;3"}), HasSubstr("--bytes=64,1024,16384"));
+  std::string many = "--bytes=1";
+  for (int i = 0; i < 64; ++i) many += ",1";
+  EXPECT_EQ(ErrorOf({many}), "--bytes: at most 64 sizes");
+  EXPECT_THAT(ErrorOf({"--depth=100", "--bytes=1,1000000"}), HasSubstr("--depth times --bytes"));
 }
 
 TEST(Flags, RampIsATimeOrARate) {
@@ -79,9 +90,9 @@ TEST(Flags, HelpWinsOverEverything) {
 }
 
 TEST(Flags, HelpNamesEveryFlag) {
-  for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--controlled", "--connections", "--bytes", "--depth", "--rate",
-                           "--verify", "--seconds", "--warmup", "--ramp", "--total", "--sources", "--cpus", "--shards", "--transport",
-                           "--pid", "--json", "--help"}) {
+  for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--controlled", "--connections", "--bytes",
+                           "--depth", "--rate", "--verify", "--seconds", "--warmup", "--ramp", "--total",
+                           "--sources", "--cpus", "--shards", "--transport", "--pid", "--json", "--help"}) {
     EXPECT_THAT(HelpText(), HasSubstr(std::string("\n  ") + name));
   }
 }

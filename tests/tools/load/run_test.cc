@@ -2,6 +2,7 @@
 // End to end: the load generator against servers in this process, right ones and wrong ones, on real sockets.
 #include "tools/load/run.h"
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -44,7 +45,7 @@ TEST_F(RunTest, ClosedLoopEchoesEveryByte) {
   Options options = Short(server_->address());
   options.verify = true;
   options.depth = 3;
-  options.message_bytes = 1001;
+  options.message_bytes = {1001};
   const Report report = Execute(options);
   EXPECT_EQ(ErrorsToText(report), "");
   EXPECT_EQ(report.connections, 20u);
@@ -58,9 +59,46 @@ TEST_F(RunTest, MessagesLargerThanTheKernelsBuffersDoNotDeadlock) {
   Options options = Short(server_->address());
   options.verify = true;
   options.connections = 1;
-  options.message_bytes = 12 << 20;
+  options.message_bytes = {12 << 20};
   options.seconds = 2;
   EXPECT_EQ(ErrorsToText(Execute(options)), "");
+}
+
+TEST_F(RunTest, MixedSizesAreEchoedEachInItsTurn) {
+  std::atomic<uint64_t> received = 0;
+  SERVE([&](net::Connection& conn, alloc::Lease data) {
+    received += data.size();
+    conn.Write(std::move(data));
+  });
+  for (const bool verify : {true, false}) {
+    Options options = Short(server_->address());
+    options.verify = verify;
+    options.depth = 3;
+    options.message_bytes = {1, 64, 20'000};
+    options.warmup_seconds = 0;
+    received = 0;
+    const Report report = Execute(options);
+    EXPECT_EQ(ErrorsToText(report), "");
+    EXPECT_GE(report.messages, 60u);
+    EXPECT_LE(report.bytes, received);
+    EXPECT_GT(report.bytes, report.messages * 1000) << "a third of them are the large ones";
+    EXPECT_LT(report.bytes, report.messages * 15'000);
+  }
+}
+
+TEST_F(RunTest, LinesOfMixedSizesAreWholeLines) {
+  SERVE([](net::Connection& conn, alloc::Lease data) {
+    for (const char c : data.view()) {
+      if (c == '\n') conn.Write("OK\n");
+    }
+  });
+  Options options = Short(server_->address());
+  options.protocol = Protocol::kLine;
+  options.message_bytes = {1, 7, 300};
+  options.depth = 4;
+  const Report report = Execute(options);
+  EXPECT_EQ(ErrorsToText(report), "");
+  EXPECT_EQ(report.bytes, report.messages * 3);
 }
 
 TEST_F(RunTest, AnOpenLoopSendsExactlyItsRate) {
@@ -119,7 +157,7 @@ TEST_F(RunTest, LineCountsAnswers) {
   });
   Options options = Short(server_->address());
   options.protocol = Protocol::kLine;
-  options.message_bytes = 5;
+  options.message_bytes = {5};
   options.depth = 7;
   const Report report = Execute(options);
   EXPECT_EQ(ErrorsToText(report), "");

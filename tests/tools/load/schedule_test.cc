@@ -23,7 +23,8 @@ TEST(Schedule, EveryMessageHasItsOwnExactTime) {
 TEST(Schedule, AMessageIsDueFromItsTimeOn) {
   for (const double rate : {0.5, 7.0, 3000.0, 123'456.7, 5e6}) {
     for (const double offset : {0.0, 0.25, 63.0 / 64}) {
-      const Schedule schedule({.start = kStart, .until = kStart + 100 * kNanosPerSecond, .rate = rate, .offset = offset});
+      const Schedule schedule(
+          {.start = kStart, .until = kStart + 100 * kNanosPerSecond, .rate = rate, .offset = offset});
       for (const uint64_t k : {0, 1, 2, 3, 10, 49}) {
         EXPECT_EQ(schedule.DueBy(schedule.TimeOf(k) - 1), k) << rate << " " << offset;
         EXPECT_EQ(schedule.DueBy(schedule.TimeOf(k)), k + 1) << rate << " " << offset;

@@ -22,25 +22,16 @@ namespace {
 constexpr int kReadBytes = 64 * 1024;
 constexpr int kEventsMax = 512;
 
-struct Options {
-  int port = 7000;
-  int connections = 20000;
-};
-
 [[noreturn]] void Die(const char* what) {
   perror(what);
   exit(1);
 }
 
-Options ParseOptions(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i < argc; i++) {
-    if (sscanf(argv[i], "--port=%d", &options.port) == 1) continue;
-    if (sscanf(argv[i], "--connections=%d", &options.connections) == 1) continue;
-    fprintf(stderr, "usage: epoll_echo [--port=N] [--connections=N]\n");
-    exit(2);
-  }
-  return options;
+int ParsePort(int argc, char** argv) {
+  int port = 7000;
+  if (argc < 2 || (argc == 2 && sscanf(argv[1], "--port=%d", &port) == 1)) return port;
+  fprintf(stderr, "usage: epoll_echo [--port=N]\n");
+  exit(2);
 }
 
 int Listen(int port) {
@@ -67,8 +58,7 @@ int PortOf(int listener) {
 
 class EchoServer {
  public:
-  EchoServer(const Options& options, int listener)
-      : listener_(listener), epoll_(epoll_create1(EPOLL_CLOEXEC)), unsent_(options.connections + 64) {
+  explicit EchoServer(int listener) : listener_(listener), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     Watch(EPOLL_CTL_ADD, listener_, EPOLLIN);
   }
 
@@ -101,10 +91,7 @@ class EchoServer {
     for (;;) {
       const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) return;
-      if (static_cast<size_t>(fd) >= unsent_.size()) {
-        close(fd);
-        continue;
-      }
+      if (static_cast<size_t>(fd) >= unsent_.size()) unsent_.resize(fd + 1);
       Watch(EPOLL_CTL_ADD, fd, EPOLLIN);
     }
   }
@@ -150,10 +137,9 @@ class EchoServer {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Options options = ParseOptions(argc, argv);
-  const int listener = Listen(options.port);
+  const int listener = Listen(ParsePort(argc, argv));
   printf("listening on 127.0.0.1:%d\n", PortOf(listener));
   fflush(stdout);
-  static EchoServer server(options, listener);
+  static EchoServer server(listener);
   server.Run();
 }

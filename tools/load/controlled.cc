@@ -38,7 +38,7 @@ absl::StatusOr<Report> Controlled::Execute(std::istream* in, std::ostream* out) 
   if (absl::Status status = fleet_.Start(); !status.ok()) return status;
   *out << OpenAll() << std::endl;
   for (std::string line; *out && std::getline(*in, line);) {
-    const absl::StatusOr<Command> command = ParseCommand(line, options_.connections);
+    const absl::StatusOr<Command> command = ParseCommand(line, options_.connections - options_.slow);
     *out << (command.ok() ? Obey(*command) : ErrorToJson(command.status().message())) << std::endl;
   }
   CloseAll();

@@ -24,6 +24,7 @@ ABSL_FLAG(uint32_t, connections, 100, "");
 ABSL_FLAG(std::string, bytes, "", "");
 ABSL_FLAG(uint32_t, depth, 1, "");
 ABSL_FLAG(double, rate, 0, "");
+ABSL_FLAG(uint32_t, slow, 0, "");
 ABSL_FLAG(double, seconds, 10, "");
 ABSL_FLAG(double, warmup, 1, "");
 ABSL_FLAG(std::string, ramp, "0", "");
@@ -42,7 +43,7 @@ namespace {
 constexpr absl::string_view kNames[] = {
     "target", "protocol", "hold",    "churn", "controlled", "connections", "bytes",
     "depth",  "rate",     "seconds", "warmup", "ramp",      "total",       "verify",
-    "sources", "cpus",    "shards",  "transport", "json",   "pid"};
+    "slow",   "sources", "cpus",    "shards",  "transport", "json",   "pid"};
 
 template <class... A>
 absl::Status Wrong(const A&... parts) {
@@ -119,6 +120,10 @@ absl::Status CheckMode(const Options& options, const std::set<std::string>& give
   if (given.contains("total") && options.mode != Mode::kChurn) return Wrong("--total: only with --churn");
   const bool one_by_one = options.mode == Mode::kHold || options.mode == Mode::kChurn;
   if (options.depth != 1 && one_by_one) return Wrong("--depth: not with --hold or --churn");
+  if (options.slow > 0 && one_by_one) return Wrong("--slow: not with --hold or --churn");
+  if (options.slow > 0 && options.slow >= options.connections) {
+    return Wrong("--slow=", options.slow, ": fewer than --connections=", options.connections);
+  }
   if (options.rate > 0 && one_by_one) return Wrong("--rate: not with --hold or --churn");
   if (options.mode == Mode::kControlled && options.rate > 0) {
     return Wrong("--rate: not with --controlled, whose commands say the rate: run SECONDS rate=R");
@@ -184,6 +189,7 @@ absl::StatusOr<std::optional<Options>> ParseFlags(const std::vector<std::string>
     return Wrong("--warmup=", options.warmup_seconds, ": 0 to 1e6 seconds");
   }
   if (absl::Status ramp = ReadRamp(&options); !ramp.ok()) return ramp;
+  options.slow = absl::GetFlag(FLAGS_slow);
   options.total = absl::GetFlag(FLAGS_total);
   options.verify = absl::GetFlag(FLAGS_verify);
   options.sources = absl::GetFlag(FLAGS_sources);
@@ -235,6 +241,8 @@ What to do
   --depth=N             messages in flight on each connection (1)
   --rate=R              open loop: R messages a second over all connections, each at its time, whether or not those
                         before it were answered; one whose connection has --depth in flight waits, and its wait counts
+  --slow=K              K of the connections write on and on, but take what comes back at 1 KB a second, so that 256 KB
+                        waits for each; the figures are those of the others. They are cut at the end
   --verify              sends pseudo-random bytes and checks every one that comes back (echo; "OK" is always checked)
 
 How long

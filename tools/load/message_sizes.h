@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// MessageSizes: how large each message of a connection is: one of a few sizes, drawn by the connection and the message's
-// number alone, so that both ends of an echo can be told where each message ends, and every run has the same.
+// MessageSizes: how large each message of a connection is: one of a few sizes.
+//
+// It is drawn by the connection and the message's number alone, so that the end of each echo is known without keeping
+// anything, and every run has the same messages.
 //
 // Threads:  a value.
 #ifndef MOORING_TOOLS_LOAD_MESSAGE_SIZES_H_

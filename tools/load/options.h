@@ -21,6 +21,7 @@ inline constexpr uint32_t kDepthMax = 1024;
 inline constexpr uint32_t kMessageBytesMax = 16u << 20;
 inline constexpr size_t kSizesMax = 64;
 inline constexpr uint64_t kInFlightBytesMax = 64u << 20;  // of one connection
+inline constexpr uint32_t kSlowBytesMax = 256u << 10;  // that a slow connection lets wait for it
 inline constexpr double kRateMax = 1e8;
 inline constexpr double kRestSeconds = 5;  // between the first exchange and measuring memory
 
@@ -31,6 +32,7 @@ struct Options {
   uint32_t connections = 100;
   std::vector<uint32_t> message_bytes = {64};  // each message draws one of them
   uint32_t depth = 1;
+  uint32_t slow = 0;           // of the connections: read slowly, and have no part in the figures
   double rate = 0;             // messages a second over all connections; 0: as many as are answered
   double seconds = 10;
   double warmup_seconds = 1;

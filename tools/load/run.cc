@@ -27,7 +27,7 @@ absl::StatusOr<Report> Run::Execute() {
     case Mode::kClosedLoop: ClosedLoop(); break;
     case Mode::kHold: Hold(); break;
     case Mode::kChurn: Churn(); break;
-    case Mode::kControlled: break;  // Session's
+    case Mode::kControlled: break;  // Controlled's
   }
   Finish();
   return report_;

@@ -33,7 +33,8 @@ ShardLoad::ShardLoad(net::Engine* engine, const Options& options, Share share)
                           .target = options.target,
                           .sources = share_.sources,
                           .per_source_max = share_.per_source_max,
-                          .in_flight_max = share_.connecting_max}) {
+                          .in_flight_max = share_.connecting_max}),
+      slow_(shard_) {
   pump_timer_.call = [](void* self) { static_cast<ShardLoad*>(self)->PumpSoon(); };
   pump_timer_.argument = this;
 }
@@ -43,7 +44,8 @@ absl::Status ShardLoad::SetUp() {
   times_.resize(peers_.size() * options_.depth);
   if (echo_ && options_.verify) return absl::OkStatus();  // each message is another
   const uint32_t each = sizes_.Largest();
-  block_messages_ = sizes_.mixed() ? 1 : std::clamp(kBlockBytes / each, 1u, options_.depth);
+  const uint32_t at_once = options_.slow > 0 ? kDepthMax : options_.depth;
+  block_messages_ = sizes_.mixed() ? 1 : std::clamp(kBlockBytes / each, 1u, at_once);
   const uint32_t bytes = block_messages_ * each;
   alloc::Block* block = shard_->buffers().Acquire(bytes);
   if (block == nullptr) return absl::ResourceExhaustedError("no memory for the message");
@@ -58,6 +60,7 @@ absl::Status ShardLoad::SetUp() {
 
 void ShardLoad::Release() {
   shard_->wheel().Cancel(&pump_timer_);
+  slow_.Stop();
   messages_.Reset();
 }
 
@@ -75,6 +78,7 @@ void ShardLoad::Start(const Work& work) {
   until_ = work.until;
   first_sent_ = last_reply_ = walk_ended_at_ = 0;
   latency_.Clear();
+  if (options_.slow > 0 && !std::exchange(slow_begun_, true)) BeginSlow();
   ChooseTargets();
   cursor_ = walk_ahead_ = 0;
   ahead_max_ = work.ahead == 0 ? std::numeric_limits<uint32_t>::max() : work.ahead;
@@ -91,7 +95,7 @@ void ShardLoad::Start(const Work& work) {
       if (targets_.empty()) return EndWalk();
       phase_ = Phase::kPacing;
       due_ = 0;
-      const double all = work.active == 0 ? options_.connections : work.active;
+      const double all = work.active == 0 ? options_.connections - options_.slow : work.active;
       schedule_ = Schedule({.start = work.start,
                             .until = until_,
                             .rate = work.rate * static_cast<double>(targets_.size()) / all,
@@ -115,7 +119,7 @@ void ShardLoad::CutUnanswered() {
   until_ = 0;
   work_ = Work{.until = 0};
   for (Peer& peer : peers_) {
-    if (peer.conn == nullptr || peer.in_flight == 0) continue;
+    if (peer.conn == nullptr || peer.in_flight == 0 || peer.slow) continue;
     peer.ours = true;
     peer.conn->Abort();
   }
@@ -128,7 +132,7 @@ void ShardLoad::ChooseTargets() {
   for (uint32_t slot = 0; slot < peers_.size(); ++slot) {
     Peer& peer = peers_[slot];
     peer.begun = 0;
-    if (peer.conn != nullptr && !peer.ours) targets_.push_back(slot);
+    if (peer.conn != nullptr && !peer.ours && !peer.slow) targets_.push_back(slot);
   }
   if (work_.active != 0) {
     const uint64_t all = targets_.size();
@@ -222,7 +226,11 @@ void ShardLoad::WalkToClose() {
     if (budget-- == 0) return PumpSoon();
     ++walk_ahead_;
     peer.ours = true;
-    peer.conn->Close();
+    if (peer.slow) {
+      peer.conn->Abort();  // what waits for it would take minutes
+    } else {
+      peer.conn->Close();
+    }
   }
   EndWalk();
 }
@@ -297,6 +305,44 @@ void ShardLoad::EndPacing() {
   EndWalk();
 }
 
+// Slow connections: they write as long as no more than kSlowBytesMax is to come back, and take that slowly.
+
+// As many as there are to be, spread evenly over the order in which they were opened.
+bool ShardLoad::IsToBeSlow(const Peer& peer) const {
+  const uint64_t slow = PartOf(options_.slow, share_.index, share_.shards);
+  return peer.serial * slow / share_.connections != (peer.serial - 1) * slow / share_.connections;
+}
+
+void ShardLoad::BeginSlow() {
+  for (Peer& peer : peers_) {
+    if (peer.conn == nullptr || peer.ours || peer.in_flight > 0 || !IsToBeSlow(peer)) continue;
+    peer.slow = true;
+    FillSlow(*peer.conn, peer);
+  }
+}
+
+void ShardLoad::FillSlow(net::Connection& conn, Peer& peer) {
+  const uint32_t each = echo_ ? sizes_.Largest() : static_cast<uint32_t>(kLineReply.size());
+  const uint32_t most = std::clamp(kSlowBytesMax / each, 1u, 32'768u);
+  if (peer.in_flight >= most) return;
+  const uint32_t more = most - peer.in_flight;
+  peer.in_flight = static_cast<uint16_t>(most);
+  Write(conn, peer, more);
+}
+
+void ShardLoad::TakeSlowly(net::Connection& conn, Peer& peer, uint32_t bytes) {
+  uint32_t left = bytes;
+  while (left >= peer.reply_left && peer.in_flight > 0) {
+    left -= peer.reply_left;
+    --peer.in_flight;
+    peer.reply_left = ReplyBytesOf(peer, peer.number - peer.in_flight);
+  }
+  if (left > 0 && peer.in_flight == 0) return Fail(conn, peer, "unasked_bytes");
+  peer.reply_left -= left;
+  FillSlow(conn, peer);
+  slow_.Took(&conn, bytes);
+}
+
 // Connections.
 
 void ShardLoad::OnOpen(net::Connection& conn) {
@@ -331,7 +377,8 @@ void ShardLoad::OnClose(net::Connection& conn, net::CloseCause cause) {
   Peer& peer = peers_[conn.handle.slot];
   WalkStep(phase_ == Phase::kClosing || (phase_ == Phase::kStarting && peer.in_flight > 0));
   if (!peer.ours) ++errors_[absl::StrCat("closed_", net::Name(cause))];
-  if (peer.in_flight > 0) {
+  if (peer.slow) slow_.Forget(&conn);
+  if (peer.in_flight > 0 && !peer.slow) {
     counters_.Add(LoadCount::kLost, peer.in_flight);
     errors_["unanswered"] += peer.in_flight;
   }
@@ -355,6 +402,10 @@ void ShardLoad::Send(net::Connection& conn, Peer& peer, uint32_t messages, core:
   peer.in_flight = static_cast<uint16_t>(peer.in_flight + messages);
   peer.begun += messages;
   counters_.Add(LoadCount::kSent, messages);
+  Write(conn, peer, messages);
+}
+
+void ShardLoad::Write(net::Connection& conn, Peer& peer, uint32_t messages) {
   for (uint32_t n = 0; messages > 0; messages -= n) {
     const uint32_t each = BytesOf(peer, peer.number);
     n = 1;
@@ -385,6 +436,7 @@ void ShardLoad::OnData(net::Connection& conn, alloc::Lease data) {
   uint32_t left = data.size();
   if (!Check(peer, data.view())) return Fail(conn, peer, "mismatch");
   peer.received += left;
+  if (peer.slow) return TakeSlowly(conn, peer, left);
 
   const core::Nanos now = shard_->now();
   const bool paced = phase_ == Phase::kPacing;

@@ -35,6 +35,7 @@
 #include "tools/load/pattern.h"
 #include "tools/load/schedule.h"
 #include "tools/load/share.h"
+#include "tools/load/slow_readers.h"
 #include "tools/load/work.h"
 
 namespace mooring::tools::load {
@@ -81,8 +82,8 @@ class ShardLoad final : public net::Handler {
   const core::CounterSet<LoadCount>& counters() const { return counters_; }
   const core::Histogram& latency_ns() const { return latency_; }  // of the last Start
   const core::Histogram& connect_latency_ns() const { return connect_latency_; }
-  // Of the last Start, by mail: when the first message went out, the walk ended, and the last measured reply came; 0 when
-  // there was none.
+  // Of the last Start, by mail: when the first message went out, the walk ended, and the last measured reply came; 0
+  // when there was none.
   core::Nanos first_sent() const { return first_sent_; }
   core::Nanos walk_ended() const { return walk_ended_at_; }
   core::Nanos last_reply() const { return last_reply_; }
@@ -103,6 +104,7 @@ class ShardLoad final : public net::Handler {
     uint16_t in_flight = 0;
     uint16_t oldest = 0;              // index of the oldest send time
     bool ours = false;                // we have closed or aborted it
+    bool slow = false;                // it takes what comes slowly, and is of no work
   };
   static_assert(sizeof(void*) != 8 || sizeof(Peer) == 48);
   enum class Phase : uint8_t { kIdle, kOpening, kWaiting, kStarting, kPacing, kClosing };
@@ -118,6 +120,10 @@ class ShardLoad final : public net::Handler {
   bool MayOpenMore() const;
   void CheckOpened();
   void ChooseTargets();
+  bool IsToBeSlow(const Peer& peer) const;
+  void BeginSlow();
+  void FillSlow(net::Connection& conn, Peer& peer);
+  void TakeSlowly(net::Connection& conn, Peer& peer, uint32_t bytes);
   void WalkToStart();
   void WalkToClose();
   void EndWalk();
@@ -129,6 +135,7 @@ class ShardLoad final : public net::Handler {
   void WalkStep(bool done);
 
   void Send(net::Connection& conn, Peer& peer, uint32_t messages, core::Nanos time);
+  void Write(net::Connection& conn, Peer& peer, uint32_t messages);
   void SendPattern(net::Connection& conn, Peer& peer);
   void AfterReplies(net::Connection& conn, Peer& peer, uint32_t replies);
   // Whether the echo of a message is checked: with --verify, and in a controlled run the first one of each connection.
@@ -165,6 +172,8 @@ class ShardLoad final : public net::Handler {
 
   // Touched per connection.
   net::Dialer dialer_;
+  SlowReaders slow_;
+  bool slow_begun_ = false;
   Phase phase_ = Phase::kIdle;
   bool pump_queued_ = false;
   core::CallTimer pump_timer_;

@@ -133,6 +133,38 @@ TEST_F(ControlledTest, WakeIsOneMessageOnEveryConnection) {
   }
 }
 
+// The server counts what each connection has sent. The others send what they are told; a slow one as much as may wait
+// for it and what it took before it was first paused, and if it never were, as much as the machine can.
+TEST_F(ControlledTest, SlowConnectionsWriteOnTheirOwnAndTheFiguresAreThoseOfTheOthers) {
+  std::map<uint64_t, uint64_t> sent;  // of the server's thread, read when it has ended
+  SERVE([&](net::Connection& conn, alloc::Lease data) {
+    sent[conn.id().value] += data.size();
+    conn.Write(std::move(data));
+  });
+  options_.verify = true;
+  options_.message_bytes = {4096};
+  options_.slow = 6;
+  const auto answers = Tell("messages 2\nwake\nrun 1 active=15\n");
+  server_.reset();
+  ASSERT_EQ(answers.size(), 4u);
+  EXPECT_EQ(answers[0]["connections"], 20);
+  EXPECT_EQ(answers[1]["messages"], 28);
+  EXPECT_EQ(answers[2]["messages"], 14);
+  EXPECT_EQ(answers[2]["connections"], 20);
+  EXPECT_EQ(answers[2]["errors"], json::object());
+  EXPECT_EQ(answers[3]["error"], "active=15: 1 to 14 connections");
+  int slow = 0;
+  for (const auto& [id, bytes] : sent) {
+    if (bytes == 4 * 4096) continue;
+    ++slow;
+    EXPECT_GT(bytes, 4u * 4096);
+    EXPECT_LE(bytes, 8u * kSlowBytesMax);
+  }
+  EXPECT_EQ(sent.size(), 20u);
+  EXPECT_EQ(slow, 6);
+  EXPECT_TRUE(total_.empty());
+}
+
 TEST_F(ControlledTest, AWrongLineIsAnsweredAndTheLoadGoesOn) {
   SERVE(Echo);
   const auto answers = Tell("fly\nrun\nmessages 1\n");

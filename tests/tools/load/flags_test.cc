@@ -46,7 +46,9 @@ TEST(Flags, LineHasItsOwnSize) {
 }
 
 TEST(Flags, BytesMayBeSeveralSizes) {
-  EXPECT_THAT((**Parse({"--target=127.0.0.1:7000", "--bytes=64,64,16384"})).message_bytes, ElementsAre(64u, 64u, 16384u));
+  const auto options = Parse({"--target=127.0.0.1:7000", "--bytes=64,64,16384"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_THAT((*options)->message_bytes, ElementsAre(64u, 64u, 16384u));
   EXPECT_THAT(ErrorOf({"--bytes=64,"}), HasSubstr("--bytes=64,: 1 to"));
   EXPECT_THAT(ErrorOf({"--bytes=64;3"}), HasSubstr("--bytes=64,1024,16384"));
   std::string many = "--bytes=1";
@@ -91,7 +93,7 @@ TEST(Flags, HelpWinsOverEverything) {
 
 TEST(Flags, HelpNamesEveryFlag) {
   for (const char* name : {"--target", "--protocol", "--hold", "--churn", "--controlled", "--connections", "--bytes",
-                           "--depth", "--rate", "--verify", "--seconds", "--warmup", "--ramp", "--total",
+                           "--depth", "--rate", "--slow", "--verify", "--seconds", "--warmup", "--ramp", "--total",
                            "--sources", "--cpus", "--shards", "--transport", "--pid", "--json", "--help"}) {
     EXPECT_THAT(HelpText(), HasSubstr(std::string("\n  ") + name));
   }
@@ -134,6 +136,9 @@ TEST(Flags, FlagsThatDoNotGoTogetherAreErrors) {
   EXPECT_THAT(ErrorOf({"--hold", "--rate=5"}), HasSubstr("--rate: not with"));
   EXPECT_THAT(ErrorOf({"--controlled", "--rate=5"}), HasSubstr("rate=R"));
   EXPECT_EQ(ErrorOf({"--rate=5"}), "");
+  EXPECT_THAT(ErrorOf({"--churn", "--slow=5"}), HasSubstr("--slow: not with"));
+  EXPECT_EQ(ErrorOf({"--slow=100"}), "--slow=100: fewer than --connections=100");
+  EXPECT_EQ(ErrorOf({"--slow=99"}), "");
   EXPECT_THAT(ErrorOf({"--total=5"}), HasSubstr("only with --churn"));
   EXPECT_THAT(ErrorOf({"--hold", "--depth=2"}), HasSubstr("--depth"));
   EXPECT_THAT(ErrorOf({"--churn", "--ramp=2"}), HasSubstr("--ramp"));

@@ -62,7 +62,8 @@ TEST(Report, JsonHasEveryKeyAndNullWhereNothingApplies) {
   const auto json = nlohmann::json::parse(ToJson(Report{}));
   for (const char* key : {"rate", "messages", "seconds", "errors", "connections", "p50_us", "p90_us", "p99_us",
                           "p999_us", "p9999_us", "late", "unsent", "max_us", "bytes_per_second",
-                          "server_cpu_us_per_message", "server_rss_start","server_rss_held", "server_bytes_per_connection", "connects_per_second"}) {
+                          "server_cpu_us_per_message", "server_rss_start", "server_rss_held",
+                          "server_bytes_per_connection", "connects_per_second"}) {
     EXPECT_TRUE(json.contains(key)) << key;
   }
   EXPECT_TRUE(json["p50_us"].is_null());

@@ -4,7 +4,8 @@
   1. The server starts; its resident memory and the kernel's objects are looked at.
   2. The load opens all connections, with a verified exchange on each, and tells how long it took.
   3. `messages` exchanges on every connection, as fast as it goes, a few times over.
-  4. Rest. Then memory again: what has grown belongs to the connections. How much CPU time nothing took.
+  4. Rest. Then user memory again: what has grown belongs to the connections. Then the kernel's, when it changes no
+     more, and then how much CPU time nothing takes.
   5. One message on every connection at one instant: when the first, the median and the last had its answer.
   6. One more exchange on each: they are all still there."""
 import time
@@ -67,13 +68,16 @@ def Measure(scenario, entry, connections, shards, options, known, load_part):
         load = loads.Controlled(server, paired.PlanOf(scenario, connections, (options.load_cpu,)), options)
         ready = load.WaitUntilReady()
         repeats = [load.Messages(scenario.messages) for _ in range(options.repeats or scenario.repeats)]
+        quiet = time.monotonic()
+        time.sleep(options.rest)
+        each = lambda before, after: (after - before) / connections
+        user_bytes = each(resident, memory.Resident(server.Pids()))
+        user_parts = memory.UserParts(purposes, server.Purposes(), connections, user_bytes)
+        slabs_at_rest = memory.Settled(connections, options.rest)
+        rest_seconds = time.monotonic() - quiet
         idle = children.CpuClock(server.Pids())
         time.sleep(options.rest)
         idle_cpu = idle.Seconds() / options.rest
-        each = lambda before, after: (after - before) / connections
-        user_bytes = each(resident, memory.Resident(server.Pids()))
-        slabs_at_rest = memory.Slabs()
-        user_parts = memory.UserParts(purposes, server.Purposes(), connections, user_bytes)
         skew = server.Skew()
         woken = load.Wake()
         last = load.Messages(1)
@@ -89,7 +93,7 @@ def Measure(scenario, entry, connections, shards, options, known, load_part):
                 "kernel_bytes": sum(parts.values()) if parts else None, "kernel_parts": parts,
                 "wake": {name: woken[name] for name in ("first_us", "median_us", "p99_us", "last_us", "sent_us")
                          if name in woken},
-                "idle_cpu": idle_cpu, "repeats": [r.Rounded() for r in repeats],
+                "idle_cpu": idle_cpu, "rest_seconds": rest_seconds, "repeats": [r.Rounded() for r in repeats],
                 "gates": {"connections": load.AllThere() and load.connections == connections, "errors": errors,
                           "verified": load.Verified(), "client_bound": figures.ClientBound(repeats)},
                 "note": Note(processes, counted, parts)}

@@ -23,6 +23,8 @@ OTHERS = re.compile(r"inode_cache$|^(buffer_head|extent_status|radix_tree_node|v
                     r"pid|cred_|signal_|sighand_|files_|fs_|mm_|kernfs|ext4_|jbd2_|bio|blk|tw_sock|request_sock|skbuff|"
                     r"names_|ftrace|trace_)")
 LEAST_OF_A_CONNECTION = 0.5  # objects: what grows less is somebody else's
+SETTLED_BYTES = 10  # of a connection, that come or go within half a rest
+SETTLE_RESTS_MOST = 12
 STRANGERS_MOST = 0.1  # sockets: a connection has two
 CALIBRATION_CONNECTIONS = 2_000
 TIME_WAIT_MOST = 500  # clients' sockets in TIME_WAIT keep objects, which go while others are counted
@@ -60,13 +62,35 @@ def Slabs():
         return None
 
 
+def Settled(connections, rest_seconds):
+    """Slabs() when they change no more: silent connections may be given less, a few each millisecond. None as there."""
+    most = max(SETTLED_BYTES * connections, 1 << 20)
+    deadline = time.monotonic() + SETTLE_RESTS_MOST * rest_seconds
+    before = Slabs()
+    while before is not None:
+        time.sleep(rest_seconds / 2)
+        now = Slabs()
+        if abs(Total(now) - Total(before)) <= most or time.monotonic() > deadline:
+            return now
+        before = now
+    return None
+
+
+def Total(slabs):
+    return sum(count * size for name, (count, size) in slabs.items() if Mine(name))
+
+
+def Mine(name):
+    """Whether a connection may have objects of this cache."""
+    return name in SOCKET_CACHES or not OTHERS.search(name)
+
+
 def Growth(before, after, connections):
     """Bytes of one connection, both ends, by cache."""
     grown = {}
     for name, now in after.items():
         each = (now.count - (before[name].count if name in before else 0)) / connections
-        mine = name in SOCKET_CACHES or not OTHERS.search(name)
-        if mine and each >= LEAST_OF_A_CONNECTION:
+        if Mine(name) and each >= LEAST_OF_A_CONNECTION:
             grown[name] = each * now.bytes
     return grown
 
@@ -142,7 +166,7 @@ def LoadPart(start_load, connections, rest_seconds):
         try:
             server.Rest()
             time.sleep(rest_seconds)
-            grown = Growth(before, Slabs(), connections)
+            grown = Growth(before, Settled(connections, rest_seconds), connections)
         finally:
             load.Stop()
     finally:

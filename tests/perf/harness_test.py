@@ -226,6 +226,15 @@ class Memory(unittest.TestCase):
         self.assertAlmostEqual(parts["socket"], 8 * memory.PAGE / 13)
         self.assertAlmostEqual(parts["receive"], memory.PAGE / 16)  # no files of others, no 0.3 objects
 
+    def test_the_kernel_s_part_is_counted_when_it_has_settled(self):
+        falling = [self.slabs(tcp=1_000_000 * n, ring=1, proc=1, few=1) for n in (4, 3, 2, 2, 1)]
+        real, memory.Slabs = memory.Slabs, lambda: falling.pop(0)
+        try:
+            self.assertEqual(memory.Settled(100, 0.001)["TCP"].count, 2_000_000)
+        finally:
+            memory.Slabs = real
+        self.assertEqual(len(falling), 1)
+
     def test_other_people_s_sockets_are_seen(self):
         before = self.slabs(tcp=100, ring=50, proc=10, few=10)
         after = self.slabs(tcp=2400, ring=2050, proc=10, few=10)

@@ -56,13 +56,13 @@ struct Report {
   uint64_t answered = 0;     // of a command: messages, outside of that time too
   double cpu_seconds = 0;    // of a command: of the load itself
   double connecting_seconds = 0;             // until all connections were open
-  std::optional<Percentiles> latency;        // nothing when there was no message
-  std::optional<Percentiles> connect_latency;
-  std::optional<Pace> pace;
-  std::optional<Wake> wake;
-  std::optional<ServerUsage> server;
-  std::map<std::string, uint64_t> errors;    // by cause; empty: all went well
-  std::map<std::string, std::string> explained;  // what is to be said about some of them
+  std::optional<Percentiles> latency = {};        // nothing when there was no message
+  std::optional<Percentiles> connect_latency = {};
+  std::optional<Pace> pace = {};
+  std::optional<Wake> wake = {};
+  std::optional<ServerUsage> server = {};
+  std::map<std::string, uint64_t> errors = {};    // by cause; empty: all went well
+  std::map<std::string, std::string> explained = {};  // what is to be said about some of them
 };
 
 std::optional<Percentiles> PercentilesOf(const core::Histogram& nanoseconds);

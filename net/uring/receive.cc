@@ -14,6 +14,7 @@
 // flooding one as much as any other, and switching reading off inside OnReceive needs no cancel.
 #include <liburing.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 
@@ -136,9 +137,12 @@ void UringTransport::AwaitBlock(ConnId id, UringArea& area) {
   starved_.push_back(id);
 }
 
-// In the order in which they starved, as many as there are blocks: each takes at least one. Their data is there.
+// In the order in which they starved, as many as there are blocks: each takes at least one. Their data is there. But not
+// those blocks that the receives take which run in the same enter: others would starve in place of these.
 void UringTransport::ArmStarved() {
-  for (unsigned blocks = group_.published(); blocks > 0 && !starved_.empty();) {
+  const unsigned left = BlocksLeft();
+  for (unsigned blocks = left > kReceivesAlways ? left - kReceivesAlways : std::min(left, 1u);
+       blocks > 0 && !starved_.empty();) {
     const ConnId id = starved_.front();
     starved_.pop_front();
     auto* area = static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));

@@ -118,8 +118,10 @@ void UringTransport::Poll(core::Nanos wait, Sleeper* sleeper) {
 
   if (try_now || HasOwnWork() || ring_->CompletionsReady()) wait = 0;
   // First attempts to send complete inside the enter, so asking for as many never sleeps for them. Never more: the enter
-  // would sleep until they come.
-  ring_->Enter(wait == 0 ? tries_ : std::max(1u, tries_), wait);
+  // would sleep until they come. Nor for more than there are blocks, for as many receives run as are asked for, twice
+  // (io_uring_enter, io_cqring_wait), and each that finds no block has to be armed anew.
+  const unsigned asked = std::min(tries_, BlocksLeft() / 2);
+  ring_->Enter(wait == 0 ? asked : std::max(1u, asked), wait);
   if (ring_->SubmissionsWaiting() == 0) {
     gather_.Reset();
     descriptors_.Submitted();

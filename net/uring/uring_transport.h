@@ -19,6 +19,7 @@
 #ifndef MOORING_NET_URING_URING_TRANSPORT_H_
 #define MOORING_NET_URING_URING_TRANSPORT_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -131,6 +132,8 @@ class UringTransport final : public Transport {
   static constexpr unsigned kOverflowRoundsMax = 8;
   static constexpr unsigned kCloseRoundsMax = 64;
   static constexpr unsigned kSharedAccepts = 8;  // in flight on a listener that is shared with other shards
+  // Receives that an enter runs whatever it is asked for: twice IO_LOCAL_TW_DEFAULT_MAX (io_uring/io_uring.c).
+  static constexpr unsigned kReceivesAlways = 40;
   static constexpr unsigned kInstallsMax = 512;  // half-closes in flight in the whole process
   static constexpr int64_t kIdleTickMs = 1000;
   static constexpr uint32_t kSilentTicks = 4;      // begun: at least 3 s
@@ -201,6 +204,8 @@ class UringTransport final : public Transport {
   void Starve(ConnId id, UringArea& area);
   void AwaitBlock(ConnId id, UringArea& area);
   void ArmStarved();
+  // Of the published blocks, those that the receives in the queue leave if each takes one.
+  unsigned BlocksLeft() const { return group_.published() - std::min(group_.published(), receives_queued_); }
 
   // idle.cc
   void Heard(ConnId id, UringArea& area);

@@ -54,6 +54,24 @@ TEST_P(SimLimits, AnEmptyReceiveGroupDelaysBytesAndFinsAndLosesNone) {
   EXPECT_EQ(server.live(), 0u);
 }
 
+// An enter runs no more receives than there are blocks, and the others wait for the next.
+TEST(SimLimitsCalm, ManySmallMessagesAtOnceStarveNobody) {
+  SimServer::Options options;
+  options.mood = sim::Mood::kCalm;
+  SimServer server(1, options);
+  const std::string at = server.Listen(Callbacks<server::Echo>());
+  std::vector<sim::SimPeer*> peers;
+  for (int i = 0; i < 500; ++i) peers.push_back(server.ConnectNow(at));
+  for (int round = 0; round < 3; ++round) {
+    for (auto* peer : peers) peer->Send("hello");
+    server.world.kernel().network().DeliverAll();
+    server.world.RunUntilIdle();
+    for (auto* peer : peers) ASSERT_EQ(peer->TakeReceived(), "hello");
+  }
+  EXPECT_EQ(server.TransportCount("receive_starved"), 0u);
+  EXPECT_EQ(server.TransportCount("group_grown"), 0u);
+}
+
 // Says one word, sends its FIN and listens.
 struct LastWords final : Handler {
   void OnData(Connection& conn, alloc::Lease) override {

@@ -30,8 +30,24 @@ void UringTransport::Heard(ConnId id, UringArea& area) {
   area.heard = idle_tick_;
   if (area.Is(UringArea::kListed) || !ring_->features().idle_poll) return;
   area.Set(UringArea::kListed);
+  if (may_fall_silent_.size() == may_fall_silent_.capacity()) MakeRoomInList();
   may_fall_silent_.push_back(id);
   if (!idle_timer_.armed()) ArmIdleTimer();
+}
+
+// Those that have gone make room for others, so connections that come and go allocate nothing; the list grows when less
+// than half of it would be free.
+void UringTransport::MakeRoomInList() {
+  std::erase_if(may_fall_silent_, [this](ConnId id) { return ListedArea(id) == nullptr; });
+  idle_next_ = std::min(idle_next_, may_fall_silent_.size());  // who is looked at twice does not mind
+  const size_t wanted = std::max(kListMin, 2 * may_fall_silent_.size());
+  if (may_fall_silent_.capacity() < wanted) may_fall_silent_.reserve(wanted);
+}
+
+// Null: it has gone.
+UringArea* UringTransport::ListedArea(ConnId id) {
+  auto* area = static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));
+  return area != nullptr && area->generation == id.generation ? area : nullptr;
 }
 
 // To a whole second, like the deadlines of connections, so that one turn does for both.
@@ -44,34 +60,34 @@ unsigned UringTransport::FallSilentMax() const {
   return std::clamp(500'000 / std::max(open, 1u), kFallSilentMin, kFallSilentMax);
 }
 
-// Once a second at everybody in the list; in steps of a millisecond where there are many.
+// Once a second at everybody in the list, from its end; in steps of a millisecond where there are many. Whoever leaves the
+// list gives his place to the last, who has been looked at or is new.
 void UringTransport::LookForSilent() {
-  if (idle_looks_left_ == 0) {
+  if (idle_next_ == 0) {
     ++idle_tick_;
-    idle_looks_left_ = may_fall_silent_.size();
+    idle_next_ = may_fall_silent_.size();
   }
   unsigned cancels = FallSilentMax();
-  for (unsigned looks = kIdleLooksMax; idle_looks_left_ > 0 && looks > 0 && cancels > 0; --looks) {
-    --idle_looks_left_;
-    const ConnId id = may_fall_silent_.front();
-    may_fall_silent_.pop_front();
-    auto* area = static_cast<UringArea*>(events_->Area(id.slot, id.generation & 0xffffff));
-    if (area == nullptr || area->generation != id.generation) continue;
-    const bool receiving =
-        area->Is(UringArea::kReceiveArmed) && !area->Is(UringArea::kReceiveCancelled | UringArea::kPolling);
-    if (receiving && !Silent(*area)) {
-      may_fall_silent_.push_back(id);
-      continue;
-    }
+  for (unsigned looks = kIdleLooksMax; idle_next_ > 0 && looks > 0 && cancels > 0; --looks) {
+    const ConnId id = may_fall_silent_[--idle_next_];
+    UringArea* area = ListedArea(id);
+    const bool receiving = area != nullptr && area->Is(UringArea::kReceiveArmed) &&
+                           !area->Is(UringArea::kReceiveCancelled | UringArea::kPolling);
+    if (receiving && !Silent(*area)) continue;
+    may_fall_silent_[idle_next_] = may_fall_silent_.back();
+    may_fall_silent_.pop_back();
+    if (area == nullptr) continue;
     area->Clear(UringArea::kListed);  // until a receive is armed again
     if (!receiving) continue;
     CancelReceive(id, *area);
     --cancels;
   }
-  if (idle_looks_left_ > 0) {
+  if (idle_next_ > 0) {
     shard_->wheel().Arm(&idle_timer_, core::TimerKind::kFunction, shard_->now_ms() + 1);
   } else if (!may_fall_silent_.empty()) {
     ArmIdleTimer();
+  } else if (may_fall_silent_.capacity() > kListMin) {
+    std::vector<ConnId>().swap(may_fall_silent_);
   }
 }
 

@@ -2,8 +2,9 @@
 // UringTransport: a shard's connections on one io_uring, in one of two personalities (personality.h).
 //
 // Every connection is a descriptor, direct (kUring) or plain (kUringBase), with a receive armed for life, multishot or
-// one-shot, or a poll while it is silent (idle.cc); every wait is the one enter of Poll. The members are spread over files by operation: receive.cc, send.cc,
-// accept.cc and so on; uring_transport.cc has what they share. Three laws hold everywhere:
+// one-shot, or a poll while it is silent (idle.cc); every wait is the one enter of Poll. The members are spread over
+// files by operation: receive.cc, send.cc, accept.cc and so on; uring_transport.cc has what they share. Three laws hold
+// everywhere:
 //
 //   - An operation in flight is counted in its connection's area; the connection is released when it is leaving and the
 //     count is zero. Only then is its descriptor closed (Close), or it was closed before to force them to end
@@ -141,6 +142,7 @@ class UringTransport final : public Transport {
   static constexpr unsigned kIdleLooksMax = 1024;  // a millisecond
   static constexpr unsigned kFallSilentMin = 8;    // a millisecond
   static constexpr unsigned kFallSilentMax = 128;
+  static constexpr size_t kListMin = 1024;         // connections
 
   UringTransport(core::Kernel* kernel, TransportKind kind, core::Shard* shard, TransportEvents* events,
                  const TransportOptions& options);
@@ -209,6 +211,8 @@ class UringTransport final : public Transport {
 
   // idle.cc
   void Heard(ConnId id, UringArea& area);
+  void MakeRoomInList();
+  UringArea* ListedArea(ConnId id);
   bool Silent(const UringArea& area) const { return idle_tick_ - area.heard >= kSilentTicks << area.wakes / 4; }
   unsigned FallSilentMax() const;
   void ArmIdleTimer();
@@ -260,8 +264,8 @@ class UringTransport final : public Transport {
   std::vector<Pending> pending_;
   std::vector<Pending> delivering_;
 
-  std::deque<ConnId> may_fall_silent_;  // has a receive armed, or had; entries may be out of date
-  size_t idle_looks_left_ = 0;          // of this second
+  std::vector<ConnId> may_fall_silent_;  // has a receive armed, or had; entries may be out of date
+  size_t idle_next_ = 0;                 // below it are those to look at in this second
   core::CallTimer idle_timer_;
 
   int rooms_ = 0;  // of all listeners

@@ -5,9 +5,9 @@
 //   2. for each line on stdin: the first member says something; print when the first, the median and the last of all
 //      members had the whole message, in microseconds since it was sent, and how many got anything else
 //
-// A process has as many members as it may have descriptors, and the rest are in processes of its own, each with a source
-// address of its own: a `Group`. They share the clock. Both servers under comparison keep their members, and the one who asks
-// lets them speak in turn (perf/broadcast).
+// A process has as many members as one source address has ports for, and the rest are in processes of its own, each with
+// an address of its own: a `Group`. They share the clock. Both servers under comparison keep their members, and the one
+// who asks lets them speak in turn (perf/broadcast).
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -206,8 +206,8 @@ Group Fork(const Options& options, int first, int count) {
   _exit(0);
 }
 
-// Messages wait in the sockets of groups that do not look yet, but their times would be too late: so they look first, which
-// takes a wake-up, and a message to the last of many members takes many times that.
+// Messages wait in the sockets of groups that do not look yet, but their times would be too late: so they look first,
+// which takes a wake-up, and a message to the last of many members takes many times that.
 void Broadcast(Members& members, const std::vector<Group>& groups) {
   for (const Group& group : groups) WriteAll(group.to, "", 1);
   const double begin = NowUs();

@@ -54,8 +54,8 @@ class Gone(Exception):
 
 
 class Controlled:
-    """mooring-load --controlled: opens its connections, with an exchange on each whose bytes are checked, and then does as
-    it is told, line by line. In a round only the number of bytes is checked: looking at each would make the load the
+    """mooring-load --controlled: opens its connections, with an exchange on each whose bytes are checked, and then does
+    as it is told, line by line. In a round only the number of bytes is checked: looking at each would make the load the
     slower side where messages are large."""
     def __init__(self, server, plan, options):
         self.server, self.plan = server, plan

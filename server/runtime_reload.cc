@@ -81,7 +81,8 @@ absl::Status Runtime::PlanReload(Reload& reload) {
     });
     if (same == served_.end()) {
       reload.added.push_back(MakeServed(wanted, std::move((*services)[i])));
-      absl::StatusOr<std::unique_ptr<net::Claim>> claim = ClaimFor(wanted, reload.added.back().service.options, reload.settings.listeners.size());
+      absl::StatusOr<std::unique_ptr<net::Claim>> claim =
+          ClaimFor(wanted, reload.added.back().service.options, reload.settings.listeners.size());
       status = claim.status();
       if (claim.ok()) reload.added.back().claim = *std::move(claim);
       continue;
@@ -107,7 +108,8 @@ absl::Status Runtime::PlanReload(Reload& reload) {
 absl::Status Runtime::PlanAdmin(Reload& reload) {
   const AdminSettings& now = settings_.admin;
   const AdminSettings& wanted = reload.settings.admin;
-  const auto claim = [&](admin::Admin::Part part, const std::optional<net::Endpoint>& before, const std::optional<net::Endpoint>& after) {
+  const auto claim = [&](admin::Admin::Part part, const std::optional<net::Endpoint>& before,
+                         const std::optional<net::Endpoint>& after) {
     if (!after.has_value() || before == after) return absl::OkStatus();
     absl::StatusOr<net::Claim> claimed = ClaimAdmin(part, *after);
     if (!claimed.ok()) return claimed.status();

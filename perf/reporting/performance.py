@@ -13,7 +13,7 @@ def Page(results, tried):
     plain, drawn = levels.Plain(results), []
     sections = [OPENING, method.Section(results), Targets(targets.Rows(results, plain), drawn),
                 levels.Section(plain, drawn), *Loads(results), levels.Woken(results), Broadcast(results),
-                levels.Million(results), levels.Fits(results), Latency(results), HttpMemory(results), AllPairs(results),
+                levels.Million(results), levels.Fits(results), Skew(results), Latency(results), HttpMemory(results), AllPairs(results),
                 Instructions(results), Servers(results), missing.Section(results)]
     page = "\n".join(Wrapped(section) + "\n" for section in sections if section)
     return page + "\n" + tried.strip("\n") + "\n", drawn
@@ -143,6 +143,24 @@ def Broadcast(results):
         if m.get("errors"):
             rows.append([*members, f"**not valid: {Count(m['errors'])} members got something else**", "", "", ""])
     return said + (Table(["members", "A / B", "what", "A", "B", "A/B"], rows, keep=6) if rows else NOT_YET)
+
+
+# --- How even the shards are
+
+SKEW = """How many connections the fullest shard has, against the mean of all: 1.00x is even. Nobody deals them out: the
+kernel picks a shard by a hash of each connection's addresses.
+"""
+
+
+def Skew(results):
+    rows = [[What(pair.scenario, side.get("connections")), Count(side.get("connections") or pair.connections),
+             side["shards"], side["skew"]]
+            for pair in results.pairs for side in pair.sides.values()]
+    rows += [[f"{words.Service(level.scenario)}, held", Count(level.connections), level.shards or 1, level.skew]
+             for level in levels.InOrder(results.levels)]
+    rows = [[*row, words.Times(skew)] for *row, skew in rows if skew and row[2] > 1]
+    header = ["what", "connections", "shards", "the fullest shard against the mean"]
+    return f"## How even the shards are\n\n{SKEW}\n{Table(header, rows)}" if rows else ""
 
 
 # --- Latency

@@ -11,7 +11,7 @@ from . import words
 
 METRICS = ("rate", "cpu", "both", "p50", "p99")  # ratios A/B of a pair
 LEVEL = {"processes", "shards", "setup_seconds", "rate", "cpu_us", "latency", "user_bytes", "user_parts",
-         "kernel_bytes", "kernel_parts", "wake", "idle_cpu", "note"}
+         "kernel_bytes", "kernel_parts", "wake", "idle_cpu", "skew", "note"}
 # Bytes of a connection in the kernel: a TCP socket alone takes more than the least, and no peer as much as the most.
 # Kernel memory is counted for the whole machine: what is outside is that of others, who came or went meanwhile.
 KERNEL_BYTES = range(1_000, 20_000)
@@ -34,7 +34,7 @@ class Pair:
     own: dict = field(default_factory=dict)  # side: in what it differs from the scenario
     note: str | None = None
     offered: float | None = None  # messages a second, in an open loop
-
+    sides: dict = field(default_factory=dict)  # "a" and "b": as they were written
 
     @property
     def against(self):
@@ -125,7 +125,7 @@ def PairOf(row, scenario):
     own = {side: Own(row, side, scenario) for side in "ab"}
     return Pair(scenario, row["a"], row["b"], row.get("connections", scenario.get("connections")), Present(ratios),
                 Present(row.get("target")), row.get("rate_a"), row.get("rate_b"), latency["a"], latency["b"], gates,
-                Present(own), row.get("note"), row.get("offered"))
+                Present(own), row.get("note"), row.get("offered"), row.get("sides") or {})
 
 
 def Own(row, letter, scenario):

@@ -102,6 +102,8 @@ def Percent(fraction, digits=0):
 
 
 def Times(ratio):
+    if ratio < 0.0995:
+        return f"{ratio:#.2g}x"
     return f"{ratio:.1f}x" if ratio >= 9.95 else f"{ratio:.2f}x"
 
 

@@ -10,7 +10,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.abspath("perf"))
-from harness import catalogue, children, figures, levels, loads, machine, memory, paired, results, scenarios, servers
+from harness import catalogue, children, figures, levels, loads, machine, memory, paired, results, scenarios, servers, web
 
 
 def Written(test, text):
@@ -27,6 +27,25 @@ program = "perf/peers/peer"
 arguments = "--port={port} --name='a b' --shards={shards}"
 services = ["echo"]
 '''
+
+
+class Wrk(unittest.TestCase):
+    SAYS = "wrk's own words\n" + '{"requests": 50, "us": 500000, "p50_us": 653, "p99_us": 9, "status": 1, "socket": 2}'
+
+    def wrk(self, tool):
+        target = types.SimpleNamespace(port=80)
+        return web.Wrk(target, types.SimpleNamespace(tool=tool), 1, None)
+
+    def test_its_latency_is_taken_where_one_request_is_in_flight(self):
+        wrk = self.wrk("wrk -c 64 /1k.bin")
+        self.assertEqual(wrk.Result(self.SAYS), (100, {"p50_us": 653, "p99_us": 9}, 3, 0.5))
+        self.assertEqual(wrk.command[-3:], ["http://127.0.0.1:80/1k.bin", "--", "1"])
+
+    def test_it_has_no_latency_where_more_are(self):
+        wrk = self.wrk("wrk -c 64 -P 16 /")
+        self.assertEqual(wrk.Result(self.SAYS), (100, {}, 3, 0.5))
+        self.assertEqual(wrk.command[-3:], ["http://127.0.0.1:80/", "--", "16"])
+        self.assertNotIn("-P", wrk.command)
 
 
 class Catalogue(unittest.TestCase):

@@ -4,6 +4,7 @@
 # gates, and what is left behind. No speed is looked at.
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.abspath("perf"))
 from harness import catalogue, scenarios
+from reporting import words
 
 HERE = os.getcwd()
 CPUS = sorted(os.sched_getaffinity(0))
@@ -83,6 +85,26 @@ class Tiny(unittest.TestCase):
         lines = [line for line in self.done.stdout.splitlines() if line.startswith("|")]
         heads = 4  # lines, of two tables
         self.assertEqual(len(lines) - heads, sum(len(file["rows"]) for file in self.files.values()))
+
+    def test_the_report_has_a_figure_of_each_row(self):
+        with tempfile.TemporaryDirectory() as tree:
+            os.makedirs(os.path.join(tree, "perf"))
+            for name in "scenarios.toml", "servers.toml":
+                shutil.copy(os.path.join("perf", name), os.path.join(tree, "perf", name))
+            os.symlink(self.folder.name, os.path.join(tree, "perf", "results"))
+            with open(os.path.join(tree, "README.md"), "w") as f:
+                f.write("<!-- figures: made by perf/report -->\n<!-- end of figures -->\n")
+            done = subprocess.run(["perf/report", "--tree", tree], capture_output=True, text=True)
+            self.assertNotIn("Traceback", done.stderr)  # the status says whether there is a gnuplot
+            with open(os.path.join(tree, "docs", "PERFORMANCE.md"), encoding="utf-8") as f:
+                page = f.read()
+        pairs = page.split("## Every pair")[1].split("\n## ")[0]
+        for row in self.rows("paired") + self.rows("latency"):
+            self.assertIn(words.Quartiles(row["rate"]), pairs, row["scenario"])
+        held = page.split("## 1,000 to 100,000 connections")[1].split("\n## ")[0]
+        for row in self.rows("level"):
+            self.assertIn(f"| {row['connections']} | {words.Label(row['server'])} |", held)
+            self.assertIn(words.Rate(row["rate"]), held)
 
     def test_the_machine_is_described(self):
         for file in self.files.values():

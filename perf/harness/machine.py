@@ -20,6 +20,7 @@ VERSIONS = {"go": ["go", "version"], "nginx": ["nginx", "-v"], "h2o": ["h2o", "-
             "redis-server": ["redis-server", "-v"], "wrk": ["wrk", "-v"], "clang-16": ["clang-16", "--version"],
             "gcc": ["gcc", "--version"], "bazel": ["bazel", "--version"]}
 SPARE_BYTES = 1 << 30
+ROOM_SECONDS = 60
 BYTES_OF_A_CONNECTION = 10_500  # both ends in the kernel, and a little in server and load; Go's take more
 PORTS = "10240 65535"  # servers listen below them (children.FreePort)
 
@@ -108,11 +109,20 @@ def Widened(ports=True):
 
 
 def Room(wanted):
-    """Fails when so many bytes are not to be had without taking the machine down."""
-    with open("/proc/meminfo") as f:
-        free = next(1024 * int(line.split()[1]) for line in f if line.startswith("MemAvailable:"))
+    """Fails when so many bytes are not to be had without taking the machine down, nor become free: a million sockets
+    take a while to go."""
+    deadline = time.monotonic() + ROOM_SECONDS
+    while Available() < wanted + SPARE_BYTES and time.monotonic() < deadline:
+        time.sleep(1)
+    free = Available()
     if free < wanted + SPARE_BYTES:
-        raise children.Failure(f"about {wanted / 1e9:.1f} GB of memory are needed, {free / 1e9:.1f} are to be had")
+        raise children.Failure(f"about {wanted / 1e9:.1f} GB of memory are needed and {SPARE_BYTES / 1e9:.1f} to spare; "
+                               f"{free / 1e9:.1f} are to be had")
+
+
+def Available():
+    with open("/proc/meminfo") as f:
+        return next(1024 * int(line.split()[1]) for line in f if line.startswith("MemAvailable:"))
 
 
 def Write(path, text):

@@ -4,6 +4,7 @@ verdicts are computed."""
 import textwrap
 
 from . import charts, levels, method, missing, targets, words
+from .results import Three
 from .tables import Table
 from .words import Bytes, Count, Label, Micros, NOT_YET, Quartiles, Rate, What
 
@@ -15,6 +16,7 @@ def Page(results, tried):
                 levels.Section(plain, drawn), *Loads(results), levels.Woken(results), Broadcast(results),
                 levels.Million(results), levels.Fits(results), Skew(results), Latency(results), HttpMemory(results), AllPairs(results),
                 Instructions(results), Servers(results), missing.Section(results)]
+    sections.append(Tried(results))
     page = "\n".join(Wrapped(section) + "\n" for section in sections if section)
     return page + "\n" + tried.strip("\n") + "\n", drawn
 
@@ -154,7 +156,7 @@ kernel picks a shard by a hash of each connection's addresses.
 
 def Skew(results):
     rows = [[What(pair.scenario, side.get("connections")), Count(side.get("connections") or pair.connections),
-             side["shards"], side["skew"]]
+             side.get("shards") or 1, side.get("skew")]
             for pair in results.pairs for side in pair.sides.values()]
     rows += [[f"{words.Service(level.scenario)}, held", Count(level.connections), level.shards or 1, level.skew]
              for level in levels.InOrder(results.levels)]
@@ -211,6 +213,21 @@ machine, and kept as a bar in the tests.
 def Instructions(results):
     rows = [[row.get("what", ""), Count(row["instructions"])] for row in results.instructions]
     return f"## Instructions\n\n{INSTRUCTIONS}\n{Table(['what', 'instructions'], rows)}" if rows else ""
+
+
+TRIED = """One change at a time, against the same server without it: all were up at once, and the same load met them in turn.
+*Nothing* is the server once more: what differs there is noise, and a change that differs no more has done nothing. Sleeps
+are waits of the server's thread. What is behind it, and what was made of it, stands below.
+"""
+
+
+def Tried(results):
+    rows = [[row["load"], row["tried"], Quartiles(Three(row.get("rate"))), Quartiles(Three(row.get("cpu"))),
+             "" if row.get("sleeps") is None else f"{row['sleeps']:.2f}", "" if row.get("skew") is None else
+             words.Times(row["skew"])] for row in results.tried]
+    header = ["load", "change", "rate, with/without", "CPU a message, with/without", "sleeps a message",
+              "the fullest shard against the mean"]
+    return f"## Single changes\n\n{TRIED}\n{Table(header, rows, keep=4)}" if rows else ""
 
 
 def Servers(results):

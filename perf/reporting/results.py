@@ -88,6 +88,7 @@ class Results:
     http_memory: list = field(default_factory=list)
     slow_clients: list = field(default_factory=list)
     instructions: list = field(default_factory=list)
+    tried: list = field(default_factory=list)  # one change each, against the server without it
     skipped: list = field(default_factory=list)  # (scenario, server or None, why)
     wanted: dict = field(default_factory=dict)  # perf/scenarios.toml
     servers: dict = field(default_factory=dict)  # perf/servers.toml
@@ -179,7 +180,9 @@ def Add(results, name, document, stems):
     scenario = {**results.wanted.get(name, {}), **(document.get("scenario") or {})}
     scenario.setdefault("name", name)
     for row in document.get("rows", []):
-        if "instructions" in row:
+        if "tried" in row:
+            results.tried.append(row)
+        elif "instructions" in row:
             results.instructions.append(row)
         elif "held_least" in row:
             results.slow_clients.append(row)

@@ -172,6 +172,12 @@ class Levels(Report):
         self.assertIn("What stopped Mooring on the way to 2,000,000: no memory", self.Section("A million connections"))
         self.assertIn("| 1,000,000 | reached", self.Line("Targets", "connections held"))
 
+    def test_the_most_that_was_held_is_the_most_that_was_held_without_a_loss(self):
+        self.Levels([Level("mooring-echo", 1_000_000, 9),
+                     Level("mooring-echo", 1_500_000, 9, gates={**SOUND, "errors": 7})], name="million")
+        self.assertIn("| 1,000,000 | reached", self.Line("Targets", "connections held"))
+        self.assertIn("**not valid: 7 errors**", self.Line("A million connections", "| 1,500,000 |"))
+
     def test_other_loads_are_no_part_of_the_table(self):
         self.Levels([Level("epoll", 1000, 9)], name="idle-heavy", active=10)
         self.assertIn("Not measured yet.", self.Section("1,000 to 100,000 connections"))
@@ -233,6 +239,24 @@ levels = [1000, 10000]
         self.Write("perf/results/broadcast_100000.json", json.dumps({
             "a": "mooring-chat", "b": None, "members": 100_000, "last_us": part, "bytes_a_member": part}))
         self.assertIn("Mooring / nobody | the last has it | 700 µs | – | – |", self.Line("Broadcast", "last has it"))
+
+    def test_shards_that_are_not_even_are_said(self):
+        side = {"connections": 50, "shards": 2, "active": 0, "processes": 1}
+        sides = {"a": {**side, "skew": 1.25}, "b": {**side, "shards": 1, "skew": 1.0}}
+        self.Result("echo64-50", [Pair("epoll", 0.93, sides=sides)])
+        self.Levels([Level("mooring-echo", 1000, 9, shards=8, skew=1.5), Level("epoll", 1000, 9, shards=8, skew=None)])
+        section = self.Section("How even the shards are")
+        self.assertIn("| 50 | 2 | 1.25x |", section)
+        self.assertIn("| 1,000 | 8 | 1.50x |", section)
+        self.assertEqual(section.count("x |"), 2)
+
+    def test_a_change_that_was_tried_has_its_ratios(self):
+        self.Write("perf/results/tried.json", json.dumps({"rows": [
+            {"load": "churn", "tried": "deferred accept", "rate": [1.08, 1.09, 1.11], "cpu": [0.86, 0.89, 0.93], "sleeps": 0.14},
+            {"load": "churn", "tried": "nothing", "rate": [1.0, 1.0, 1.0], "cpu": [1.0, 1.0, 1.0], "sleeps": 0.7}]}))
+        self.assertIn("| churn | deferred accept | 1.09x (1.08 to 1.11) | 0.89x (0.86 to 0.93) | 0.14 |",
+                      self.Section("Single changes"))
+        self.assertNotIn("fullest", self.Section("Single changes"))
 
     def test_a_file_that_is_no_json_is_named(self):
         self.Write("perf/results/broken.json", "{")

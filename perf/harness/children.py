@@ -87,13 +87,20 @@ def ThreadSeconds(folder):
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime + stime
 
 
+given_ports = set()
+
+
 def FreePort():
-    """Below the local ports of outgoing connections (machine.PORTS): one of those might take it before its server."""
+    """Below the local ports of outgoing connections (machine.PORTS): one of those might take it before its server. None
+    twice: the one that was given it may not listen yet."""
     for _ in range(1000):
         port = random.randrange(2048, 10000)
+        if port in given_ports:
+            continue
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
+                given_ports.add(port)
                 return port
             except OSError:
                 pass

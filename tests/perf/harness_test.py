@@ -7,6 +7,7 @@ import sys
 import tempfile
 import types
 import unittest
+import unittest.mock
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.abspath("perf"))
@@ -353,6 +354,13 @@ class Results(unittest.TestCase):
         self.assertEqual(len({line.count("|") for line in table.splitlines()}), 1)
         for words in ("rate >= 3: missed", "6 ERRORS", "A: 2 processes", "2.000 (2.000 2.000)"):
             self.assertIn(words, table)
+
+
+class Ports(unittest.TestCase):
+    def test_none_is_given_twice(self):
+        drawn = [children.FreePort()]
+        with unittest.mock.patch.object(children.random, "randrange", side_effect=[*drawn, *drawn, 20001]):
+            self.assertEqual(children.FreePort(), 20001)
 
 
 class Machine(unittest.TestCase):

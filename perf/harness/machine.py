@@ -20,7 +20,7 @@ VERSIONS = {"go": ["go", "version"], "nginx": ["nginx", "-v"], "h2o": ["h2o", "-
             "redis-server": ["redis-server", "-v"], "wrk": ["wrk", "-v"], "clang-16": ["clang-16", "--version"],
             "gcc": ["gcc", "--version"], "bazel": ["bazel", "--version"]}
 SPARE_BYTES = 1 << 30
-ROOM_SECONDS = 60
+ROOM_SECONDS = 60  # a million closed sockets were gone within these
 BYTES_OF_A_CONNECTION = 10_500  # both ends in the kernel, and a little in server and load; Go's take more
 PORTS = "10240 65535"  # servers listen below them (children.FreePort)
 

@@ -14,9 +14,8 @@ def Page(results, tried):
     plain, drawn = levels.Plain(results), []
     sections = [OPENING, method.Section(results), Targets(targets.Rows(results, plain), drawn),
                 levels.Section(plain, drawn), *Loads(results), levels.Woken(results), Broadcast(results),
-                levels.Million(results), levels.Fits(results), Skew(results), Latency(results), HttpMemory(results), AllPairs(results),
-                Instructions(results), Servers(results), missing.Section(results)]
-    sections.append(Tried(results))
+                levels.Million(results), levels.Fits(results), Skew(results), Latency(results), HttpMemory(results),
+                AllPairs(results), Instructions(results), Servers(results), missing.Section(results), Tried(results)]
     page = "\n".join(Wrapped(section) + "\n" for section in sections if section)
     return page + "\n" + tried.strip("\n") + "\n", drawn
 
@@ -31,8 +30,8 @@ OPENING = """# Performance
 
 <!-- Made by perf/report from perf/results. Do not edit: the next run writes it anew. -->
 
-What Mooring does, beside other servers on the same machine. Every measured figure on this page was written by
-`perf/report` from what `perf/run` and its neighbours left in `perf/results`; none was typed by hand. [perf/README.md](../perf/README.md)
+What Mooring does, beside other servers on the same machine. Up to *What was tried* every measured figure was written by
+`perf/report` from what lies in `perf/results`; none was typed by hand. [perf/README.md](../perf/README.md)
 says how to repeat it.
 """
 
@@ -215,18 +214,19 @@ def Instructions(results):
     return f"## Instructions\n\n{INSTRUCTIONS}\n{Table(['what', 'instructions'], rows)}" if rows else ""
 
 
-TRIED = """One change at a time, against the same server without it: all were up at once, and the same load met them in turn.
-*Nothing* is the server once more: what differs there is noise, and a change that differs no more has done nothing. Sleeps
-are waits of the server's thread. What is behind it, and what was made of it, stands below.
+TRIED = """One change at a time, against the same server without it: all were up at once, and the same load met them in
+turn. *Nothing* is the server once more: what differs there is noise, and a change that differs no more has done nothing.
+Sleeps are waits of the server's thread. They were trial builds, most of them of earlier commits, measured by a script of
+their own. What is behind it, and what was made of it, stands below.
 """
 
 
 def Tried(results):
     rows = [[row["load"], row["tried"], Quartiles(Three(row.get("rate"))), Quartiles(Three(row.get("cpu"))),
-             "" if row.get("sleeps") is None else f"{row['sleeps']:.2f}", "" if row.get("skew") is None else
-             words.Times(row["skew"])] for row in results.tried]
+             "" if row.get("sleeps") is None else f"{row['sleeps']:.2f}",
+             "" if row.get("cpu_skew") is None else words.Times(row["cpu_skew"])] for row in results.tried]
     header = ["load", "change", "rate, with/without", "CPU a message, with/without", "sleeps a message",
-              "the fullest shard against the mean"]
+              "CPU time of the busiest shard against the mean"]
     return f"## Single changes\n\n{TRIED}\n{Table(header, rows, keep=4)}" if rows else ""
 
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/shard.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cstdio>
@@ -120,6 +122,7 @@ void Shard::RunTurn(Nanos longest_wait) {
 
 void Shard::Run() {
   now_ = clock_->Now();  // set-up may have been long ago
+  turns_.SetThread(gettid());
   turns_.Begin(now_);
   while (!stopping()) RunTurn();
   turns_.End(clock_->Now());

@@ -82,6 +82,7 @@ class TurnTimes {
     context_ = context;
   }
 
+  void SetThread(int tid) { thread_.store(tid, std::memory_order_relaxed); }
   void Begin(Nanos now) {
     if (working()) End(now);
     began_.store(now, std::memory_order_relaxed);
@@ -115,6 +116,7 @@ class TurnTimes {
   std::optional<Record> LastStall() const { return last_stall_.Read(); }
   std::vector<Record> Longest() const;  // the longest first
   Running Now() const;
+  int thread() const { return thread_.load(std::memory_order_relaxed); }  // gettid(2) of who turns; 0: nobody has yet
 
  private:
   static constexpr uint32_t kOthers = 63;  // listeners from there on share a bit
@@ -151,6 +153,7 @@ class TurnTimes {
   Nanos shortest_ = kNone;             // of those that have a slot; kNone: one is free
   Nanos oldest_expires_ = INT64_MAX;
   std::atomic<Nanos> limit_{kNoLimit};
+  std::atomic<int> thread_{0};
 
   std::string_view (*name_)(void* context, uint32_t listener) = nullptr;
   void* context_ = nullptr;

@@ -17,6 +17,7 @@
 namespace mooring::server::watch {
 namespace {
 
+constexpr core::Nanos kLook = core::Seconds(1);
 constexpr core::Nanos kLeastTick = core::Millis(500);
 constexpr int64_t kLastLineMs = 500;
 
@@ -52,7 +53,7 @@ void Watchdog::LookAtTurnsThatGoOn(core::Nanos now) {
       watched = {.turn = running.turn};
       continue;
     }
-    ++watched.looks;
+    watched.hung += Counts(shard, &watched);
     const core::Nanos took = now - running.began;
     if (!watched.said && settings.watchdog_warn_ms != 0 && took >= core::Millis(settings.watchdog_warn_ms)) {
       watched.said = true;
@@ -62,10 +63,21 @@ void Watchdog::LookAtTurnsThatGoOn(core::Nanos now) {
                            {"ran", std::string_view(WorkName(*control_, running.work))},
                            {"do", "a service must not block: use core::Blocking, or co_await"}});
     }
-    if (settings.watchdog_abort_s != 0 && watched.looks >= settings.watchdog_abort_s) {
+    if (settings.watchdog_abort_s != 0 && watched.hung >= core::Seconds(settings.watchdog_abort_s)) {
       Abort(shard.id(), WorkName(*control_, running.work), settings.watchdog_abort_s);
     }
   }
+}
+
+// What this look counts of the second behind it.
+core::Nanos Watchdog::Counts(const core::Shard& shard, Watched* watched) {
+  const std::optional<ThreadCpu> cpu = CpuOf(shard);
+  if (!cpu) return kLook;
+  const std::optional<core::Nanos> before = std::exchange(watched->used, cpu->used);
+  if (!cpu->runnable) return kLook;
+  if (!before) return 0;  // the next look tells
+  const core::Nanos used = cpu->used - *before;
+  return used >= kLook / 2 ? kLook : used;
 }
 
 void Watchdog::LookAtTurnsThatAreOver(core::Nanos now) {

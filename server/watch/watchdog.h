@@ -4,8 +4,10 @@
 // A turn that took watchdog_warn or longer was counted by its shard (core/turn_times.h) and gets a line here; so does one
 // that still goes on at the second look. One that goes on for watchdog_abort ends the process with a core: nobody of that
 // shard is served any more, and a process that is started again serves all. Time is counted in looks, so what stops the
-// whole process (SIGSTOP, a debugger, a suspended machine) stops the watchdog's clock, too. What it cannot know: whether a
-// tool that runs one thread at a time (a debugger in non-stop mode, valgrind) holds a shard up; there it belongs off.
+// whole process (SIGSTOP, a debugger, a suspended machine) stops the watchdog's clock, too. A thread that only waits for a
+// CPU hangs in nothing: of such a second its CPU time counts. (100 shards on one CPU all take seconds for a turn when all
+// have work, and an abort would make nobody faster.) What it cannot know: whether a tool that runs one thread at a time (a
+// debugger in non-stop mode, valgrind) holds a shard up; there it belongs off.
 //
 // Not watched: the control shard, which does the looking (the service manager's watchdog is for that), shards that have ended
 // their turns, and what a program does before it serves (OnShardStart): that may load for as long as it likes.
@@ -16,11 +18,14 @@
 #define MOORING_SERVER_WATCH_WATCHDOG_H_
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/clock.h"
 #include "server/control.h"
 #include "server/watch/fault_pace.h"
+#include "server/watch/thread_cpu.h"
 
 namespace mooring::server::watch {
 
@@ -35,16 +40,19 @@ class Watchdog {
  protected:
   // Says why, on stderr too, and aborts. Tests look on instead.
   virtual void Abort(uint32_t shard, const std::string& work, uint32_t seconds);
+  virtual std::optional<ThreadCpu> CpuOf(const core::Shard& shard) { return ReadThreadCpu(shard.turns().thread()); }
 
  private:
   struct Watched {
     uint64_t turn = 0;
-    uint32_t looks = 0;  // since the first that found it in this turn
+    core::Nanos hung = 0;  // since the look that found it in this turn first
+    std::optional<core::Nanos> used = {};  // ThreadCpu::used at the last look at it in this turn
     bool said = false;
   };
 
   void TellLimits();
   void LookAtTurnsThatGoOn(core::Nanos now);
+  core::Nanos Counts(const core::Shard& shard, Watched* watched);
   void LookAtTurnsThatAreOver(core::Nanos now);
 
   Control* const control_;

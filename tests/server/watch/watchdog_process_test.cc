@@ -2,6 +2,7 @@
 // The watchdog of a process that hangs, is stopped, and is left alone: each a child of this one.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -28,14 +29,15 @@ void Sleep(int64_t ms) {
 class WatchedProcess : public testing::Test {
  protected:
   // A shard of the child is in a turn of the service "web" until it is told; the watchdog looks at it each second.
-  void Start(uint32_t abort_s) {
+  // `starved`: it would run, and gets next to nothing of a CPU.
+  void Start(uint32_t abort_s, bool starved = false) {
     signal(SIGPIPE, SIG_IGN);  // a child that has ended before its time is a failure, not the end
     ASSERT_EQ(pipe(looked_), 0);
     ASSERT_EQ(pipe(release_), 0);
     ASSERT_EQ(pipe(said_), 0);
     child_ = fork();
     ASSERT_GE(child_, 0);
-    if (child_ == 0) RunChild(abort_s);
+    if (child_ == 0) RunChild(abort_s, starved);
     close(looked_[1]);
     close(release_[0]);
     close(said_[1]);
@@ -69,7 +71,23 @@ class WatchedProcess : public testing::Test {
   pid_t child_ = -1;
 
  private:
-  [[noreturn]] void RunChild(uint32_t abort_s) {
+  // All threads of this process on one CPU, which a child of it keeps busy; this one only when nobody else wants it.
+  static void Starve() {
+    const sched_param none = {};
+    if (sched_setscheduler(0, SCHED_IDLE, &none) != 0) _exit(4);
+  }
+  static void KeepOneCpuBusy() {
+    cpu_set_t here;
+    sched_getaffinity(0, sizeof(here), &here);
+    for (int cpu = 0, left = 1; cpu < CPU_SETSIZE; ++cpu) {
+      if (CPU_ISSET(cpu, &here) && left-- <= 0) CPU_CLR(cpu, &here);
+    }
+    if (sched_setaffinity(0, sizeof(here), &here) != 0) _exit(5);
+    std::thread([] {
+      for (volatile uint64_t i = 0;; i = i + 1) {}
+    }).detach();
+  }
+  [[noreturn]] void RunChild(uint32_t abort_s, bool starved) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     const rlimit none = {};
     setrlimit(RLIMIT_CORE, &none);
@@ -84,12 +102,20 @@ class WatchedProcess : public testing::Test {
     control.listeners_now = {
         {.name = "web", .service = "http", .endpoint = *net::Endpoint::Parse("127.0.0.1:80"), .id = watched.web, .open = true}};
     std::atomic<bool> over = false;
+    if (starved) KeepOneCpuBusy();
     std::thread hangs([&] {
       core::Shard::Enter enter(&watched.shard);
       watched.shard.turns().Begin(clock.Now());
+      watched.shard.turns().SetThread(gettid());
       watched.shard.turns().Doing(core::kService + watched.web);
+      if (starved) {
+        Starve();
+        fcntl(release_[0], F_SETFL, O_NONBLOCK);
+      }
       char byte;
-      if (read(release_[0], &byte, 1) != 1) _exit(2);
+      while (read(release_[0], &byte, 1) != 1) {
+        if (!starved) _exit(2);
+      }
       watched.shard.turns().End(clock.Now());
       over.store(true);
     });
@@ -137,6 +163,15 @@ TEST_F(WatchedProcess, ThatWasStoppedForLongerThanATurnMayTakeGoesOn) {
   ASSERT_EQ(kill(child_, SIGCONT), 0);
   Release();
   EXPECT_EQ(End(), 0);
+  EXPECT_EQ(Said(), "");
+}
+
+TEST_F(WatchedProcess, GoesOnWhereAShardOnlyWaitsForACpu) {
+  Start(/*abort_s=*/1, /*starved=*/true);
+  EXPECT_EQ(Looks(5), 5);
+  EXPECT_EQ(kill(child_, 0), 0);
+  kill(child_, SIGKILL);
+  EXPECT_EQ(WTERMSIG(End()), SIGKILL);
   EXPECT_EQ(Said(), "");
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,10 @@ class Patient final : public Watchdog {
  public:
   using Watchdog::Watchdog;
   std::vector<std::string> aborts;
+  std::optional<ThreadCpu> cpu = {};
 
  protected:
+  std::optional<ThreadCpu> CpuOf(const core::Shard&) override { return cpu; }
   void Abort(uint32_t shard, const std::string& work, uint32_t seconds) override {
     aborts.push_back("shard " + std::to_string(shard) + " " + work + " " + std::to_string(seconds));
   }
@@ -122,6 +125,44 @@ TEST_F(WatchdogTest, AbortsAfterFiveSecondsInOneTurn) {
   EXPECT_EQ(dog_.aborts, Lines());
   Look();
   EXPECT_EQ(dog_.aborts, Lines{"shard 1 web 5"});
+}
+
+TEST_F(WatchdogTest, OfAThreadThatWaitsForACpuItsCpuTimeCounts) {
+  dog_.cpu = {.runnable = true, .used = Seconds(100)};
+  Look();
+  Hang(0);
+  Look();
+  for (int i = 0; i < 400; ++i) {
+    dog_.cpu->used += Millis(12);  // 4.8 s in all
+    Look();
+  }
+  EXPECT_TRUE(dog_.aborts.empty());
+  for (int i = 0; i < 20; ++i) {
+    dog_.cpu->used += Millis(12);
+    Look();
+  }
+  EXPECT_FALSE(dog_.aborts.empty());
+}
+
+TEST_F(WatchdogTest, AThreadThatRunsInACircleHangsAndSoDoesOneThatWaitsForSomethingElse) {
+  for (const bool runnable : {true, false}) {
+    dog_.aborts.clear();
+    dog_.cpu = {.runnable = runnable, .used = 0};
+    Hang(0);
+    Look();
+    for (int i = 0; i < 4; ++i) {
+      if (runnable) dog_.cpu->used += Millis(900);
+      Look();
+    }
+    EXPECT_TRUE(dog_.aborts.empty());
+    for (int i = 0; i < 3; ++i) {
+      if (runnable) dog_.cpu->used += Millis(900);
+      Look();
+    }
+    EXPECT_FALSE(dog_.aborts.empty()) << runnable;
+    GoOn(0);
+    Look();
+  }
 }
 
 TEST_F(WatchdogTest, DoesNotAbortWhereTurnsFollowEachOther) {

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kSiblingTries = 200;  // a millisecond apart
 constexpr std::chrono::milliseconds kAskAgain(10);
+constexpr uint32_t kDeferAcceptSeconds = 1;  // the least there is
 
 absl::Status Explain(const Address& endpoint, const char* call, int result) {
   const std::string name = endpoint.ToString();
@@ -55,6 +56,9 @@ int SetTcpOptions(core::Kernel* kernel, int fd, const ClaimOptions& options) {
   if (result >= 0) result = SetNumber(kernel, fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, options.notsent_lowat);
   if (result >= 0 && options.user_timeout_ms != 0) {
     result = SetNumber(kernel, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms);
+  }
+  if (result >= 0 && options.defer_accept) {
+    result = SetNumber(kernel, fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, kDeferAcceptSeconds);
   }
   return result;
 }

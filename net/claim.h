@@ -38,6 +38,7 @@ struct ClaimOptions {
   int somaxconn = 4096;                // the most that one socket gets for all shards
   uint32_t notsent_lowat = 128 << 10;  // TCP_NOTSENT_LOWAT, inherited by what is accepted (tcp(7))
   uint32_t user_timeout_ms = 0;        // TCP_USER_TIMEOUT; only where the service has a write-stall deadline
+  bool defer_accept = false;           // TCP_DEFER_ACCEPT of a second; see ServiceOptions
   uint32_t patience_ms = 0;            // how long an endpoint that is in use is asked for again, each 10 ms
 };
 

@@ -26,6 +26,9 @@ struct ServiceOptions {
   // takes 52 bytes beside it: its address, when it began, and its bytes. Else it is empty, and costs nothing.
   bool track_peers = false;
   bool drop_when_full = false;            // at the cap: refuse that Write only (true), or close the connection (false)
+  // TCP: a peer is not accepted before it has sent something, or has been silent for a second or more: its first bytes are
+  // there with it, and a wake-up is saved (tcp(7), TCP_DEFER_ACCEPT). Not for a service that speaks first.
+  bool defer_accept = false;
 
   friend bool operator==(const ServiceOptions&, const ServiceOptions&) = default;
 };

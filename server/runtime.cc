@@ -222,6 +222,7 @@ absl::StatusOr<std::unique_ptr<net::Claim>> Runtime::ClaimFor(const ListenerSett
   claim_options.somaxconn = somaxconn;
   claim_options.patience_ms = kClaimPatienceMs;
   claim_options.user_timeout_ms = options.write_stall_s * 1000;
+  claim_options.defer_accept = options.defer_accept;
   const auto inherited = options_.inherited.Take(listener.name, listener.endpoint);
   absl::StatusOr<net::Claim> claim =
       inherited.has_value() ? net::Claim::Inherit(options_.kernel, inherited->fd, inherited->endpoint, claim_options)

@@ -89,6 +89,12 @@ absl::Status Runtime::PlanReload(Reload& reload) {
     }
     const auto at = static_cast<size_t>(same - served_.begin());
     kept[at] = true;
+    // The socket has it, and shards have the socket.
+    if (same->service.options.defer_accept != (*services)[i].options.defer_accept) {
+      status = absl::InvalidArgumentError(absl::StrCat("listener ", wanted.name,
+                                                       ": defer_accept is fixed as long as it listens; a restart is needed"));
+      continue;
+    }
     if (same->settings == wanted && !tracking && (!grace || wanted.service->settings.empty())) continue;
     Served now;
     now.number = same->number;

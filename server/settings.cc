@@ -15,6 +15,7 @@ net::ServiceOptions OptionOverrides::Over(net::ServiceOptions options) const {
   set(options.queue_low_bytes, queue_low_bytes);
   set(options.queue_cap_bytes, queue_cap_bytes);
   set(options.drop_when_full, drop_when_full);
+  set(options.defer_accept, defer_accept);
   return options;
 }
 

@@ -46,6 +46,7 @@ struct OptionOverrides {
   std::optional<uint32_t> queue_low_bytes = {};
   std::optional<uint32_t> queue_cap_bytes = {};
   std::optional<bool> drop_when_full = {};
+  std::optional<bool> defer_accept = {};
 
   net::ServiceOptions Over(net::ServiceOptions options) const;
   friend bool operator==(const OptionOverrides&, const OptionOverrides&) = default;

@@ -14,6 +14,7 @@ SERVERS = {
     "mooring-chat": ("Mooring", "this project's chat example"),
     "mooring-kv": ("Mooring", "this project's kv example, which speaks to Redis' clients"),
     "mooring-proxy": ("Mooring", "this project's proxy example"),
+    "mooring-deferred": ("Mooring, deferred accept", "this project with `defer_accept`: a peer is accepted with its first bytes"),
     "bare-ring": ("bare io_uring", "io_uring with nothing around it: no timers, limits or drain; the limit"),
     "epoll": ("plain epoll", "level-triggered epoll, one read of 64 KB, one write"),
     "go-echo": ("Go net", "the echo server of a Go guide: a goroutine and 4 KB a connection"),

@@ -58,7 +58,8 @@ ListenerSettings InFull(const Service& service) {
                  .queue_high_bytes = options.queue_high_bytes,
                  .queue_low_bytes = options.queue_low_bytes,
                  .queue_cap_bytes = options.queue_cap_bytes,
-                 .drop_when_full = options.drop_when_full};
+                 .drop_when_full = options.drop_when_full,
+                 .defer_accept = options.defer_accept};
   return out;
 }
 
@@ -86,7 +87,7 @@ std::string ListenerTables(const Program& program) {
       if (own.count(key.name) != 0 || (key.name == "idle" && service.options.own_deadlines)) continue;
       const Value value = key.get(full);
       if (first != nullptr && value == key.get(InFull(*first))) continue;
-      absl::StrAppend(&text, Entry(key.name, key.form, ToText(key.form, value), key.help, key.reason, false));
+      absl::StrAppend(&text, Entry(key.name, key.form, ToText(key.form, value), key.help, key.reason, key.fixed));
     }
     for (const ServiceSetting& setting : service.settings) {
       absl::StrAppend(&text, Entry(setting.name, FormOf(setting), setting.default_value, setting.help, setting.reason, false));
@@ -124,7 +125,8 @@ flag holds, else the variable, else the file, else the default.
 - **`--listen`** (`MOORING_LISTEN`) replaces the file's `[[listener]]` tables as a whole, their limits too; they are still
   checked. Without either, a program listens where it always does.
 - **SIGHUP** reads the file anew, with the same flags and variables. Keys marked *fixed* cannot change while the server
-  runs: a reload that changes one is refused as a whole and names it. All else holds for new connections.
+  runs (a listener's: while it listens): a reload that changes one is refused as a whole and names it. All else holds for new
+  connections.
 - **Programs made with the library** have all of this: NAME looks for `/etc/NAME/NAME.toml`. Their listeners are their own;
   a `[[listener]]` with such a listener's `name`, and without `service`, gives it another `address` and limits. Flags that
   a program defines with ABSL_FLAG are flags only.
@@ -182,7 +184,7 @@ std::string Reference(const Program& program) {
                   "| `service` | | What it speaks: one of `mooringd --help`. | |\n"
                   "| `address` | | `HOST:PORT`, numeric; `[::]:PORT` is IPv6 and IPv4; or `unix:PATH`. | |\n");
   for (const ListenerKey& key : ListenerKeys()) {
-    absl::StrAppend(&text, "| ", Code(key.name), " | ", key.default_value.empty() ? "its service's" : Code(key.default_value), " | ",
+    absl::StrAppend(&text, "| ", Code(key.name), key.fixed ? " *fixed*" : "", " | ", key.default_value.empty() ? "its service's" : Code(key.default_value), " | ",
                     Cell(Sentence(key.help)), " ", Cell(Sentence(Allowed(key.form))), " | ", Cell(Sentence(key.reason)), " |\n");
   }
   for (const Service* service : ServicesWithSettings(program)) {

@@ -138,6 +138,7 @@ class TableReader {
     }
     for (const FileEntry& entry : table_->entries) ReadEntry(entry, &draft->settings);
     CheckQueue(draft->settings);
+    CheckTransport(draft->settings);
   }
 
  private:
@@ -230,6 +231,12 @@ class TableReader {
       if (setting.kind == ServiceSetting::Kind::kSeconds) own.push_back(setting.name);
     }
     return absl::StrCat(service.name, " has deadlines of its own instead", own.empty() ? "" : ": ", absl::StrJoin(own, ", "));
+  }
+
+  void CheckTransport(const ListenerSettings& settings) {
+    if (settings.options.defer_accept.value_or(false) && settings.endpoint.is_unix()) {
+      WrongTable("defer_accept is for TCP; a Unix-domain socket has no such thing");
+    }
   }
 
   // What the three are together, the service's own where nothing was said.

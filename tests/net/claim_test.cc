@@ -5,9 +5,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <vector>
 
 namespace mooring::net {
@@ -102,6 +104,43 @@ TEST(Claim, AcceptedSocketsInheritTheOptions) {
   }
   close(peer);
   close(fd);
+  close(listener);
+}
+
+uint16_t PortOf(int fd, int (*name)(int, sockaddr*, socklen_t*)) {
+  Address at;
+  socklen_t size = Address::kSizeMax;
+  EXPECT_EQ(name(fd, at.get(), &size), 0);
+  return at.port();
+}
+
+TEST(Claim, ADeferredPeerIsAcceptedWhenItHasSpoken) {
+  auto claim = Claim::Take(core::RealKernel(), kAnyPort, {.shards = 1, .defer_accept = true});
+  ASSERT_TRUE(claim.ok()) << claim.status();
+  const int listener = claim->Release(0);
+  // A peer that is silent for a second is accepted all the same: on a machine that stood still meanwhile, once more.
+  for (int tries = 0;; ++tries) {
+    ASSERT_LT(tries, 20);
+    const auto begin = std::chrono::steady_clock::now();
+    const int silent = Connected(claim->address());
+    const int speaks = Connected(claim->address());
+    const int early = core::RealKernel()->Accept(listener);
+    EXPECT_EQ(send(speaks, "x", 1, MSG_NOSIGNAL), 1);
+    pollfd ready = {.fd = listener, .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&ready, 1, 5000), 1);
+    const int fd = core::RealKernel()->Accept(listener);
+    const bool in_time = std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(500);
+    if (in_time) {
+      EXPECT_EQ(early, -EAGAIN);
+      EXPECT_EQ(PortOf(fd, getpeername), PortOf(speaks, getsockname));
+      char byte = 0;
+      EXPECT_EQ(recv(fd, &byte, 1, MSG_DONTWAIT), 1) << "its first byte is there with it";
+    }
+    for (const int each : {silent, speaks, early, fd}) {
+      if (each >= 0) close(each);
+    }
+    if (in_time) break;
+  }
   close(listener);
 }
 

@@ -103,6 +103,24 @@ TEST_P(ReloadTest, NewListenerServesAndOneThatIsGoneKeepsItsConnections) {
   EXPECT_EQ(daemon.AwaitExit(), kExitFinished);
 }
 
+TEST_P(ReloadTest, WhetherPeersAreDeferredIsFixedWhileAListenerListens) {
+  Write(Listener("one", "echo", "127.0.0.1:0", "defer_accept = true\n"));
+  Daemon daemon(Arguments());
+  const uint16_t one = daemon.AwaitPort("one");
+  Client before(one);
+  EXPECT_EQ(before.Exchange("x", 1), "x");
+  Write(Listener("one", "echo", "127.0.0.1:0"));
+  daemon.Signal(SIGHUP);
+  EXPECT_THAT(daemon.AwaitLog("reload refused"), HasSubstr("listener one: defer_accept is fixed as long as it listens"));
+  Client after(one);
+  EXPECT_EQ(after.Exchange("y", 1), "y");
+  EXPECT_EQ(before.Exchange("z", 1), "z");
+  before.Close();
+  after.Close();
+  daemon.Signal(SIGTERM);
+  EXPECT_EQ(daemon.AwaitExit(), kExitFinished);
+}
+
 TEST_P(ReloadTest, ChangedServiceHoldsForNewConnections) {
   Write(Listener("web", "http", "127.0.0.1:0", "server = \"before\"\n"));
   Daemon daemon(Arguments());

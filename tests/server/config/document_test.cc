@@ -91,7 +91,7 @@ TEST(Document, EachKeyIsInBoth) {
   }
   for (const ListenerKey& key : ListenerKeys()) {
     has(example, "\n" + key.name + " = ");
-    has(reference, "\n| `" + key.name + "` |");
+    has(reference, "\n| `" + key.name + (key.fixed ? "` *fixed* |" : "` |"));
   }
   for (const Service* service : ServicesWithSettings(Daemon())) {
     for (const ServiceSetting& setting : service->settings) {

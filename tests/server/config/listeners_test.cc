@@ -56,6 +56,7 @@ queue_high = "32KiB"
 queue_low = 8192
 queue_cap = "2MiB"
 drop_when_full = true
+defer_accept = true
 max_connections = 10
 max_connections_per_address = 11
 accept_rate = 12
@@ -71,7 +72,8 @@ accept_rate = 12
                                                .queue_high_bytes = 32 << 10,
                                                .queue_low_bytes = 8 << 10,
                                                .queue_cap_bytes = 2 << 20,
-                                               .drop_when_full = true}));
+                                               .drop_when_full = true,
+                                               .defer_accept = true}));
   EXPECT_EQ(listener.limits, (net::ListenerLimits{.connections_max = 10, .accepts_per_s = 12, .per_address_max = 11}));
   EXPECT_EQ(listener.said.at, files / "f:1");
 }
@@ -156,12 +158,15 @@ TEST(Listeners, EveryErrorIsToldWithItsLine) {
       {echo + "idel = 4\n", "f:4: listener.idel: is not a key of a listener of echo; the nearest is idle"},
       {echo + "root = \"/srv\"\n",
        "f:4: listener.root: is not a key of a listener of echo; known are name, service, address, first_byte, idle, write_stall, "
-       "max_age, queue_high, queue_low, queue_cap, drop_when_full, max_connections, max_connections_per_address, accept_rate"},
+       "max_age, queue_high, queue_low, queue_cap, drop_when_full, defer_accept, max_connections, max_connections_per_address, "
+       "accept_rate"},
       {echo + "idle = \"soon\"\n",
        "f:4: listener.idle: 'soon' is not a time in whole seconds, at most 24d: 30, or with a unit, like 30s, 5m or 1h"},
       {echo + "idle.x = 4\n",
        "f:4: listener.idle: is a table, not a time in whole seconds, at most 24d: 30, or with a unit, like 30s, 5m or 1h"},
       {echo + "drop_when_full = \"true\"\n", "f:4: listener.drop_when_full: is not true or false, without quotes"},
+      {"[[listener]]\nservice = \"echo\"\naddress = \"unix:/x\"\ndefer_accept = true\n",
+       "f:1: [[listener]]: defer_accept is for TCP; a Unix-domain socket has no such thing"},
       {echo + "queue_high = \"16KiB\"\n",
        "f:1: [[listener]]: queue_low is 16384 bytes; it must be less than queue_high, which is 16384"},
       {echo + "queue_cap = \"63KiB\"\n",
@@ -179,7 +184,7 @@ TEST(Listeners, EveryErrorIsToldWithItsLine) {
        "f:6: listener.bogus: is not a key of a listener of http; known are name, service, address, root, access_log, server, "
        "request_line_max, fields_max_bytes, fields_max, body_max, header_deadline, body_idle, body_rate, keepalive, write_stall, "
        "requests_max, connection_age, cache_bytes, cached_file_max, first_byte, idle, write_stall, max_age, queue_high, queue_low, "
-       "queue_cap, drop_when_full, max_connections, max_connections_per_address, accept_rate\n"
+       "queue_cap, drop_when_full, defer_accept, max_connections, max_connections_per_address, accept_rate\n"
        "f:7: listener.idle: http has deadlines of its own instead: header_deadline, body_idle, keepalive, write_stall, "
        "connection_age"},
   };

@@ -114,14 +114,7 @@ void Controlled::DoMessages(const Command& command, Report* report) {
   const ProcessUsage before = Usage();
   const uint32_t ahead = command.ahead == 0 ? 0 : std::max(1u, command.ahead / fleet_.shards());
   Start({.kind = Work::Kind::kCount, .messages = command.messages, .ahead = ahead});
-  // As long as answers come it goes on.
-  uint64_t replied = 0;
-  do {
-    replied = fleet_.Sum(LoadCount::kReplied);
-  } while (!fleet_.WaitFor(fleet_.Now() + Nanos(options_.grace_seconds),
-                           [&] { return fleet_.WalksDone(works_) && fleet_.Awaited() == 0; }) &&
-           fleet_.Sum(LoadCount::kReplied) != replied);
-  WaitForAnswers(0);
+  WaitWhileAnswersCome();
   const ProcessUsage after = Usage();
   core::Nanos first = std::numeric_limits<core::Nanos>::max();
   core::Nanos last = 0;
@@ -140,7 +133,7 @@ void Controlled::DoMessages(const Command& command, Report* report) {
 void Controlled::DoWake(Report* report) {
   const core::Nanos from = (fleet_.Now() + kTogetherIn) / core::kNanosPerMs * core::kNanosPerMs;
   Start({.kind = Work::Kind::kTogether, .from = from});
-  WaitForAnswers(from + Nanos(options_.grace_seconds));
+  WaitWhileAnswersCome();
   core::Nanos sent = from;
   core::Nanos last = from;
   fleet_.Ask([&](ShardLoad& load) {
@@ -170,6 +163,16 @@ void Controlled::WaitForAnswers(core::Nanos limit) {
   unfinished_ = true;
   fleet_.Ask([](ShardLoad& load) { load.CutUnanswered(); });
   fleet_.WaitFor(fleet_.Now() + Nanos(options_.grace_seconds), [&] { return fleet_.Awaited() == 0; });
+}
+
+void Controlled::WaitWhileAnswersCome() {
+  uint64_t replied = 0;
+  do {
+    replied = fleet_.Sum(LoadCount::kReplied);
+  } while (!fleet_.WaitFor(fleet_.Now() + Nanos(options_.grace_seconds),
+                           [&] { return fleet_.WalksDone(works_) && fleet_.Awaited() == 0; }) &&
+           fleet_.Sum(LoadCount::kReplied) != replied);
+  WaitForAnswers(0);
 }
 
 Controlled::Counts Controlled::ReadCounts() const {

@@ -49,6 +49,7 @@ class Controlled {
   // Posts the work and waits until it is done; what is not at `limit` is cut.
   void Start(const Work& work);
   void WaitForAnswers(core::Nanos limit);
+  void WaitWhileAnswersCome();  // the same, until none has come for the grace
   Counts ReadCounts() const;
   void TakeErrors(Report* report);  // that came since the last call
   ProcessUsage Usage();             // of the server; zero when it is not watched, an error when it has ended

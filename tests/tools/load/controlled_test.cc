@@ -3,6 +3,7 @@
 #include "tools/load/controlled.h"
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -131,6 +132,54 @@ TEST_F(ControlledTest, WakeIsOneMessageOnEveryConnection) {
     EXPECT_GT(answers[i]["sent_us"], 0);
     EXPECT_EQ(answers[i]["errors"], json::object());
   }
+}
+
+// Answers one message each kPause, those of the first exchanges at once.
+class Slow {
+ public:
+  static constexpr int64_t kPauseMs = 150;
+
+  explicit Slow(uint32_t at_once) : at_once_(at_once) {
+    timer_.call = [](void* slow) { static_cast<Slow*>(slow)->AnswerOne(); };
+    timer_.argument = this;
+  }
+  void Receive(net::Engine& engine, net::Connection& conn, alloc::Lease data) {
+    if (++received_ <= at_once_) return static_cast<void>(conn.Write(std::move(data)));
+    engine_ = &engine;
+    waiting_.emplace_back(conn.id(), std::string(data.view()));
+    if (!timer_.armed()) Arm();
+  }
+
+ private:
+  void Arm() {
+    core::Shard* shard = core::Shard::Current();
+    shard->wheel().Arm(&timer_, core::TimerKind::kFunction, shard->now_ms() + kPauseMs);
+  }
+  void AnswerOne() {
+    const auto [id, bytes] = std::move(waiting_.front());
+    waiting_.pop_front();
+    engine_->CallIfOpen(id, [&](net::Connection& conn) { conn.Write(bytes); });
+    if (!waiting_.empty()) Arm();
+  }
+
+  const uint32_t at_once_;
+  uint32_t received_ = 0;
+  net::Engine* engine_ = nullptr;
+  std::deque<std::pair<net::ConnectionId, std::string>> waiting_;
+  core::CallTimer timer_;
+};
+
+TEST_F(ControlledTest, AWakeGoesOnForAsLongAsAnswersCome) {
+  Slow slow(12);
+  SERVE([&](net::Connection& conn, alloc::Lease data) { slow.Receive(server_->engine(), conn, std::move(data)); });
+  options_.connections = 12;
+  options_.grace_seconds = 1;  // the answers take 1.8 s
+  const auto answers = Tell("wake\n");
+  server_.reset();  // and its wheel, before the timer
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_EQ(answers[1]["messages"], 12);
+  EXPECT_EQ(answers[1]["errors"], json::object());
+  EXPECT_GT(answers[1]["last_us"], 1e6);
 }
 
 // The server counts what each connection has sent. The others send what they are told; a slow one as much as may wait

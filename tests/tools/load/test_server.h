@@ -40,6 +40,7 @@ class TestServer {
     return absl::OkStatus();
   }
   net::Address address() const { return address_; }
+  net::Engine& engine() { return engine_; }  // of its shard: in an answer only
 
  private:
   absl::Status SetUp() {

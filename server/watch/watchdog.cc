@@ -21,6 +21,10 @@ constexpr core::Nanos kLook = core::Seconds(1);
 constexpr core::Nanos kLeastTick = core::Millis(500);
 constexpr int64_t kLastLineMs = 500;
 
+std::optional<core::Nanos> Used(const std::optional<ThreadCpu>& cpu) {
+  return cpu ? std::optional(cpu->used) : std::nullopt;
+}
+
 double Ms(core::Nanos took) { return static_cast<double>(took / 1000) / 1000; }
 
 }  // namespace
@@ -50,16 +54,15 @@ void Watchdog::LookAtTurnsThatGoOn(core::Nanos now) {
     Watched& watched = watched_[i];
     const core::TurnTimes::Running running = shard.turns().Now();
     if (!running.working || running.turn != watched.turn || running.work == core::kStart) {
-      watched = {.turn = running.turn};
+      watched = {.turn = running.turn, .used = running.working ? Used(CpuOf(shard)) : std::nullopt};
       continue;
     }
     watched.hung += Counts(shard, &watched);
-    const core::Nanos took = now - running.began;
-    if (!watched.said && settings.watchdog_warn_ms != 0 && took >= core::Millis(settings.watchdog_warn_ms)) {
+    if (!watched.said && settings.watchdog_warn_ms != 0 && watched.hung >= core::Millis(settings.watchdog_warn_ms)) {
       watched.said = true;
       control_->log().Say(Log::Level::kWarning, "a turn goes on: its shard serves nobody else meanwhile",
                           {{"shard", uint64_t{shard.id()}},
-                           {"ms", Ms(took)},
+                           {"ms", Ms(now - running.began)},
                            {"ran", std::string_view(WorkName(*control_, running.work))},
                            {"do", "a service must not block: use core::Blocking, or co_await"}});
     }
@@ -73,10 +76,9 @@ void Watchdog::LookAtTurnsThatGoOn(core::Nanos now) {
 core::Nanos Watchdog::Counts(const core::Shard& shard, Watched* watched) {
   const std::optional<ThreadCpu> cpu = CpuOf(shard);
   if (!cpu) return kLook;
-  const std::optional<core::Nanos> before = std::exchange(watched->used, cpu->used);
+  const core::Nanos before = std::exchange(watched->used, cpu->used).value_or(0);
   if (!cpu->runnable) return kLook;
-  if (!before) return 0;  // the next look tells
-  const core::Nanos used = cpu->used - *before;
+  const core::Nanos used = cpu->used - before;
   return used >= kLook / 2 ? kLook : used;
 }
 

@@ -135,6 +135,7 @@ TEST_F(WatchdogTest, OfAThreadThatWaitsForACpuItsCpuTimeCounts) {
   for (int i = 0; i < 400; ++i) {
     dog_.cpu->used += Millis(12);  // 4.8 s in all
     Look();
+    EXPECT_EQ(TakeLines().size(), i == 8 ? 1u : 0u) << i;  // 108 ms
   }
   EXPECT_TRUE(dog_.aborts.empty());
   for (int i = 0; i < 20; ++i) {

@@ -84,7 +84,10 @@ class WatchedProcess : public testing::Test {
     }
     if (sched_setaffinity(0, sizeof(here), &here) != 0) _exit(5);
     std::thread([] {
-      for (volatile uint64_t i = 0;; i = i + 1) {}
+      for (volatile uint64_t i = 0;;) {
+        const uint64_t next = i + 1;
+        i = next;
+      }
     }).detach();
   }
   [[noreturn]] void RunChild(uint32_t abort_s, bool starved) {

@@ -214,10 +214,10 @@ def Instructions(results):
     return f"## Instructions\n\n{INSTRUCTIONS}\n{Table(['what', 'instructions'], rows)}" if rows else ""
 
 
-TRIED = """One change at a time, against the same server without it: all were up at once, and the same load met them in
+TRIED = """One change at a time, against the same server without it: both were up at once, and the same load met them in
 turn. *Nothing* is the server once more: what differs there is noise, and a change that differs no more has done nothing.
 Sleeps are waits of the server's thread. They were trial builds, most of them of earlier commits, measured by a script of
-their own. What is behind it, and what was made of it, stands below.
+their own; gcc and perf/pgo were measured by `perf/run`. What is behind it, and what was made of it, stands below.
 """
 
 

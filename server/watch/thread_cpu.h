@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "core/clock.h"
+#include "core/host_tree.h"
 
 namespace mooring::server::watch {
 
@@ -17,7 +18,7 @@ struct ThreadCpu {
 };
 
 // Of /proc/self/task/TID (proc(5)): two small reads. None: `tid` is none of ours, or there is no /proc.
-std::optional<ThreadCpu> ReadThreadCpu(int tid);
+std::optional<ThreadCpu> ReadThreadCpu(int tid, const core::HostTree& host = core::HostTree());
 
 }  // namespace mooring::server::watch
 

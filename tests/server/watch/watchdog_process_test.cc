@@ -71,11 +71,12 @@ class WatchedProcess : public testing::Test {
   pid_t child_ = -1;
 
  private:
-  // All threads of this process on one CPU, which a child of it keeps busy; this one only when nobody else wants it.
+  // This thread runs only when nobody else wants its CPU.
   static void Starve() {
     const sched_param none = {};
     if (sched_setscheduler(0, SCHED_IDLE, &none) != 0) _exit(4);
   }
+  // Threads that begin from here on share one CPU with one that never rests.
   static void KeepOneCpuBusy() {
     cpu_set_t here;
     sched_getaffinity(0, sizeof(here), &here);

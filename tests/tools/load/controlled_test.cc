@@ -134,7 +134,7 @@ TEST_F(ControlledTest, WakeIsOneMessageOnEveryConnection) {
   }
 }
 
-// Answers one message each kPause, those of the first exchanges at once.
+// A server that answers the first `at_once` messages at once and then one each kPauseMs.
 class Slow {
  public:
   static constexpr int64_t kPauseMs = 150;
